@@ -1,0 +1,2 @@
+//! Empty: cargo wants a build script where `links` is set.
+fn main() {}
