@@ -1,1 +1,44 @@
-//! sec-core
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        reason = "a test that overflows fails"
+    )
+)]
+
+mod address;
+mod body;
+mod clock;
+mod context;
+pub mod duration;
+mod event;
+pub mod gate;
+mod identity;
+pub mod path;
+pub mod problem;
+mod secret;
+mod section;
+pub mod text;
+
+pub use self::address::{
+    AddrGrouping, AddrGroupingError, AddrPrefix, Authority, AuthorityError, ClientAddress,
+    Forwarding, ForwardingError, PeerAddr, ProxyError, Scheme, TrustedProxies,
+};
+pub use self::body::{Body, BodyEnd, BodyObserver};
+pub use self::clock::{Clock, ManualClock, SystemClock};
+pub use self::context::{
+    ContextFuture, ContextLayer, ContextRefusal, ContextService, MissingLayer, MissingPeer,
+    NotRecorded, RequestContext, RequestContextBuilder,
+};
+pub use self::event::{
+    CollectingSink, Delivery, EventKind, EventKindError, EventSink, FanOut, Outcome, Receipt,
+    SecurityEvent, Severity, TracingSink, UnknownName,
+};
+pub use self::identity::{AuthMethod, Identity, Principal};
+pub use self::path::{PathRuleError, PathRules};
+pub use self::problem::{OnRefusal, Problem, ProblemRefusal, RequestView, refuse};
+pub use self::secret::{Secret, SecretString, constant_time_eq};
+pub use self::section::{FieldFault, FieldFaults, Section};

@@ -1,0 +1,499 @@
+//! Which address, scheme and host count (R4).
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::IpAddr;
+use std::num::NonZeroU8;
+use std::str::FromStr;
+
+use http::{HeaderMap, HeaderName};
+use ipnet::IpNet;
+
+use super::Scheme;
+use super::forwarded::{self, node_address};
+
+/// The one forwarding scheme that the proxies in front of this service write.
+///
+/// Every other forwarding header is ignored for address, scheme and host alike: a header that the proxy does not
+/// overwrite is a header that the client wrote.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Forwarding {
+    /// No proxy: the peer is the client. The default.
+    #[default]
+    None,
+    /// `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`.
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+    /// One header with one address in it, such as `CF-Connecting-IP`; scheme and host are the connection's.
+    Header(HeaderName),
+}
+
+/// The name is neither a scheme nor a header's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is neither none, x-forwarded, forwarded nor a header's name")]
+pub struct ForwardingError(String);
+
+impl FromStr for Forwarding {
+    type Err = ForwardingError;
+
+    fn from_str(name: &str) -> Result<Self, ForwardingError> {
+        match name.to_ascii_lowercase().as_str() {
+            "none" => Ok(Self::None),
+            "x-forwarded" | "x-forwarded-for" => Ok(Self::XForwarded),
+            "forwarded" => Ok(Self::Forwarded),
+            header => match HeaderName::from_str(header) {
+                Ok(header) => Ok(Self::Header(header)),
+                Err(_) => Err(ForwardingError(name.to_owned())),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Forwarding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::XForwarded => "x-forwarded",
+            Self::Forwarded => "forwarded",
+            Self::Header(name) => name.as_str(),
+        })
+    }
+}
+
+/// Whose word about the client counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustedProxies {
+    networks: Vec<IpNet>,
+    any_peer: bool,
+    hops: Option<NonZeroU8>,
+}
+
+/// Why a list of proxies cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProxyError {
+    /// Neither an address nor a network.
+    #[error("{0:?} is neither an address nor a network such as 10.0.0.0/8")]
+    Network(String),
+    /// A hop count must be at least one.
+    #[error("a hop count of 0: the peer itself is the first hop")]
+    NoHops,
+    /// Forwarding is on, but nobody is trusted: every header would be ignored silently.
+    #[error("forwarding is {0}, but no trusted proxy is named: no peer's header would ever count")]
+    NobodyTrusted(String),
+    /// Somebody is trusted, but forwarding is off.
+    #[error("trusted proxies are named, but forwarding is none: choose the header that they write")]
+    NothingForwarded,
+}
+
+impl TrustedProxies {
+    /// Nobody: the peer is the client.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Trusts these addresses and networks, and walks the list from the right past all of them.
+    ///
+    /// # Errors
+    /// An entry that is neither.
+    pub fn networks<T: AsRef<str>>(
+        networks: impl IntoIterator<Item = T>,
+    ) -> Result<Self, ProxyError> {
+        let parse = |text: T| {
+            let text = text.as_ref().trim();
+            let network = text
+                .parse::<IpNet>()
+                .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+            network
+                .map(|network| network.trunc())
+                .map_err(|_| ProxyError::Network(text.to_owned()))
+        };
+        Ok(Self {
+            networks: networks.into_iter().map(parse).collect::<Result<_, _>>()?,
+            ..Self::default()
+        })
+    }
+
+    /// Trusts whoever connects: for a service that only its proxy can reach (a sidecar, a private network).
+    /// **Anyone who can connect directly can then claim any address.** Needs [`hops`](Self::hops): without
+    /// a count the walk would have nothing to stop at.
+    #[must_use]
+    pub const fn any_peer(hops: NonZeroU8) -> Self {
+        Self {
+            networks: Vec::new(),
+            any_peer: true,
+            hops: Some(hops),
+        }
+    }
+
+    /// Takes the entry that lies so many hops to the left, whatever the networks say of those between; the peer is hop
+    /// one. A list shorter than that yields the peer's address.
+    ///
+    /// # Errors
+    /// Zero.
+    pub fn hops(mut self, hops: u8) -> Result<Self, ProxyError> {
+        self.hops = Some(NonZeroU8::new(hops).ok_or(ProxyError::NoHops)?);
+        Ok(self)
+    }
+
+    /// Whether nobody is trusted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.networks.is_empty() && !self.any_peer
+    }
+
+    fn trusts_peer(&self, peer: IpAddr) -> bool {
+        self.any_peer || self.holds(peer)
+    }
+
+    fn holds(&self, address: IpAddr) -> bool {
+        self.networks
+            .iter()
+            .any(|network| network.contains(&address))
+    }
+}
+
+/// How the client's address is found: the scheme and the proxies together, checked against one another.
+///
+/// ```
+/// use http::HeaderMap;
+/// use sec_core::{ClientAddress, Forwarding, TrustedProxies};
+///
+/// let proxies = TrustedProxies::networks(["10.0.0.0/8"])?;
+/// let from = ClientAddress::new(Forwarding::XForwarded, proxies)?;
+/// let mut headers = HeaderMap::new();
+/// // The client wrote the first entry itself, to look like somebody else.
+/// headers.append("x-forwarded-for", "203.0.113.66, 198.51.100.4".parse()?);
+/// headers.append("x-forwarded-for", "10.1.1.1".parse()?);
+/// assert_eq!(from.client("10.0.0.2".parse()?, &headers), "198.51.100.4".parse::<std::net::IpAddr>()?);
+/// // From anyone else the header is nothing.
+/// assert_eq!(from.client("192.0.2.9".parse()?, &headers), "192.0.2.9".parse::<std::net::IpAddr>()?);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientAddress {
+    forwarding: Forwarding,
+    proxies: TrustedProxies,
+}
+
+/// What the proxies in front said, as far as they are trusted.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Resolved<'a> {
+    pub(crate) client: IpAddr,
+    pub(crate) scheme: Option<Scheme>,
+    pub(crate) host: Option<Cow<'a, str>>,
+    pub(crate) trusted_peer: bool,
+}
+
+impl ClientAddress {
+    /// The peer is the client; every forwarding header is ignored. The default.
+    #[must_use]
+    pub fn peer() -> Self {
+        Self::default()
+    }
+
+    /// One scheme, from these proxies.
+    ///
+    /// # Errors
+    /// A scheme without proxies, or proxies without a scheme: half of the two is a mistake that would stay
+    /// silent until an attack.
+    pub fn new(forwarding: Forwarding, proxies: TrustedProxies) -> Result<Self, ProxyError> {
+        match (forwarding == Forwarding::None, proxies.is_empty()) {
+            (true, false) => Err(ProxyError::NothingForwarded),
+            (false, true) => Err(ProxyError::NobodyTrusted(forwarding.to_string())),
+            _ => Ok(Self {
+                forwarding,
+                proxies,
+            }),
+        }
+    }
+
+    /// The client's address: the plain function behind [`ContextLayer`](crate::ContextLayer).
+    ///
+    /// Lists are walked from the right, over repeated lines, past trusted proxies. At an entry without an address
+    /// (obfuscated, `unknown`, garbage) the walk ends, and the address of the proxy that wrote it counts.
+    #[must_use]
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        self.resolve(peer, headers).client
+    }
+
+    pub(crate) fn resolve<'a>(&self, peer: IpAddr, headers: &'a HeaderMap) -> Resolved<'a> {
+        let peer = peer.to_canonical();
+        let mut resolved = Resolved {
+            client: peer,
+            scheme: None,
+            host: None,
+            trusted_peer: self.proxies.trusts_peer(peer),
+        };
+        if !resolved.trusted_peer {
+            return resolved;
+        }
+        match &self.forwarding {
+            Forwarding::None => {}
+            Forwarding::XForwarded => {
+                resolved.client = self
+                    .walk(peer, entries(headers, "x-forwarded-for").map(node_address))
+                    .0;
+                resolved.scheme = entries(headers, "x-forwarded-proto")
+                    .next()
+                    .and_then(Scheme::parse);
+                resolved.host = entries(headers, "x-forwarded-host")
+                    .next()
+                    .map(Cow::Borrowed);
+            }
+            Forwarding::Forwarded => self.resolve_forwarded(headers, &mut resolved),
+            Forwarding::Header(name) => {
+                let mut lines = headers.get_all(name).iter();
+                if let (Some(line), None) = (lines.next(), lines.next()) {
+                    let address = line.to_str().ok().and_then(node_address);
+                    resolved.client = address.unwrap_or(peer);
+                }
+            }
+        }
+        resolved
+    }
+
+    fn resolve_forwarded<'a>(&self, headers: &'a HeaderMap, resolved: &mut Resolved<'a>) {
+        let mut elements = Vec::new();
+        for line in headers.get_all(http::header::FORWARDED) {
+            match line.to_str().ok().and_then(forwarded::parse) {
+                Some(more) => elements.extend(more),
+                None => return,
+            }
+        }
+        let addresses = elements
+            .iter()
+            .rev()
+            .map(|e| e.node.as_deref().and_then(node_address));
+        let (client, passed) = self.walk(resolved.client, addresses);
+        resolved.client = client;
+        // Scheme and host belong to the hop whose sender the walk ended at.
+        if let Some(element) = elements.into_iter().rev().nth(passed.saturating_sub(1)) {
+            resolved.scheme = element.proto.as_deref().and_then(Scheme::parse);
+            resolved.host = element.host;
+        }
+    }
+
+    /// Walks entries from the right; gives the client and how many entries were passed to get there.
+    fn walk(&self, peer: IpAddr, entries: impl Iterator<Item = Option<IpAddr>>) -> (IpAddr, usize) {
+        let mut client = peer;
+        let mut passed = 0_usize;
+        if let Some(hops) = self.proxies.hops {
+            let hops = usize::from(hops.get());
+            return match entries.take(hops).enumerate().last() {
+                Some((at, Some(address))) if at.saturating_add(1) == hops => (address, hops),
+                _ => (peer, 0),
+            };
+        }
+        for entry in entries {
+            passed = passed.saturating_add(1);
+            let Some(address) = entry else { break };
+            client = address;
+            if !self.proxies.holds(address) {
+                break;
+            }
+        }
+        (client, passed)
+    }
+}
+
+/// The entries of a comma-separated list over all its lines, from the right. A line that is not text ends the
+/// walk as an unreadable entry.
+fn entries<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(name).iter().rev();
+    lines
+        .flat_map(|line| line.to_str().unwrap_or("unreadable").rsplit(','))
+        .map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROXY: &str = "10.0.0.1";
+
+    fn resolver(forwarding: Forwarding) -> ClientAddress {
+        let proxies = TrustedProxies::networks(["10.0.0.0/8", "2001:db8:ffff::/48"]).unwrap();
+        ClientAddress::new(forwarding, proxies).unwrap()
+    }
+
+    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in lines {
+            map.append(
+                *name,
+                http::HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            );
+        }
+        map
+    }
+
+    fn client(from: &ClientAddress, peer: &str, lines: &[(&'static str, &str)]) -> String {
+        from.client(peer.parse().unwrap(), &headers(lines))
+            .to_string()
+    }
+
+    #[test]
+    fn x_forwarded_for_is_walked_from_the_right() {
+        let from = resolver(Forwarding::XForwarded);
+        const XFF: &str = "x-forwarded-for";
+        for (lines, expected) in [
+            (&[][..], PROXY),
+            (&[(XFF, "198.51.100.4")], "198.51.100.4"),
+            // tower_governor's SmartIp believes the left-most: rotating it admitted 1000 of 1000 at limit 1.
+            (&[(XFF, "1.2.3.4, 198.51.100.4")], "198.51.100.4"),
+            (&[(XFF, "1.2.3.4, 198.51.100.4, 10.3.3.3")], "198.51.100.4"),
+            (
+                &[(XFF, "1.2.3.4"), (XFF, "198.51.100.4"), (XFF, "10.3.3.3")],
+                "198.51.100.4",
+            ),
+            (&[(XFF, "10.9.9.9, 10.8.8.8")], "10.9.9.9"),
+            (&[(XFF, "198.51.100.4:51234")], "198.51.100.4"),
+            (&[(XFF, "[2001:db8::7]:443")], "2001:db8::7"),
+            (&[(XFF, "::ffff:198.51.100.4")], "198.51.100.4"),
+            (&[(XFF, "1.2.3.4, unknown")], PROXY),
+            (&[(XFF, "1.2.3.4, ' OR 1=1, 10.2.2.2")], "10.2.2.2"),
+            (&[(XFF, "1.2.3.4,")], PROXY),
+            (&[(XFF, "1.2.3.4"), (XFF, "\u{e9}")], PROXY),
+        ] {
+            assert_eq!(client(&from, PROXY, lines), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_peer_that_is_not_trusted_is_the_client() {
+        let lines = [
+            ("x-forwarded-for", "1.2.3.4"),
+            ("forwarded", "for=1.2.3.4;proto=https;host=evil.test"),
+            ("cf-connecting-ip", "1.2.3.4"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "evil.test"),
+        ];
+        for forwarding in [
+            Forwarding::XForwarded,
+            Forwarding::Forwarded,
+            Forwarding::Header(HeaderName::from_static("cf-connecting-ip")),
+        ] {
+            let headers = headers(&lines);
+            let resolved = resolver(forwarding).resolve("192.0.2.9".parse().unwrap(), &headers);
+            assert_eq!(resolved.client.to_string(), "192.0.2.9");
+            assert_eq!(
+                (resolved.scheme, resolved.host, resolved.trusted_peer),
+                (None, None, false)
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_chosen_scheme_is_read() {
+        let lines = headers(&[
+            ("x-forwarded-for", "1.1.1.1"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "x.test"),
+            ("forwarded", "for=2.2.2.2"),
+            ("x-real-ip", "3.3.3.3"),
+        ]);
+        let peer: IpAddr = PROXY.parse().unwrap();
+        let forwarded = resolver(Forwarding::Forwarded).resolve(peer, &lines);
+        assert_eq!(
+            (forwarded.client.to_string().as_str(), forwarded.scheme),
+            ("2.2.2.2", None)
+        );
+        assert_eq!(forwarded.host, None);
+        let named = resolver("X-Real-IP".parse().unwrap()).resolve(peer, &lines);
+        assert_eq!(
+            (named.client.to_string().as_str(), named.scheme),
+            ("3.3.3.3", None)
+        );
+        let x = resolver(Forwarding::XForwarded).resolve(peer, &lines);
+        assert_eq!(
+            (x.client.to_string().as_str(), x.scheme),
+            ("1.1.1.1", Some(Scheme::Https))
+        );
+        assert_eq!(x.host.as_deref(), Some("x.test"));
+    }
+
+    #[test]
+    fn forwarded_gives_the_scheme_and_host_of_the_clients_own_hop() {
+        let from = resolver(Forwarding::Forwarded);
+        let lines = headers(&[
+            (
+                "forwarded",
+                "for=6.6.6.6;proto=http;host=evil.test, for=\"198.51.100.4:99\";proto=https;host=a.test",
+            ),
+            ("forwarded", "for=10.2.2.2;proto=http;host=internal"),
+        ]);
+        let resolved = from.resolve(PROXY.parse().unwrap(), &lines);
+        assert_eq!(resolved.client.to_string(), "198.51.100.4");
+        assert_eq!(resolved.scheme, Some(Scheme::Https));
+        assert_eq!(resolved.host.as_deref(), Some("a.test"));
+        for line in [
+            "for=_hidden",
+            "for=unknown;proto=https",
+            "for=\"unclosed",
+            "for=1.2.3.4;for=2.3.4.5",
+        ] {
+            assert_eq!(
+                client(&from, PROXY, &[("forwarded", line)]),
+                PROXY,
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_single_value_header_is_single() {
+        let from = resolver("cf-connecting-ip".parse().unwrap());
+        const CF: &str = "cf-connecting-ip";
+        assert_eq!(
+            client(&from, PROXY, &[(CF, "198.51.100.4")]),
+            "198.51.100.4"
+        );
+        assert_eq!(
+            client(&from, PROXY, &[(CF, "1.1.1.1"), (CF, "2.2.2.2")]),
+            PROXY
+        );
+        assert_eq!(client(&from, PROXY, &[(CF, "1.1.1.1, 2.2.2.2")]), PROXY);
+        assert_eq!(client(&from, PROXY, &[]), PROXY);
+    }
+
+    #[test]
+    fn a_hop_count_never_reaches_past_the_list() {
+        let proxies = TrustedProxies::networks(["10.0.0.0/8"])
+            .unwrap()
+            .hops(2)
+            .unwrap();
+        let from = ClientAddress::new(Forwarding::XForwarded, proxies).unwrap();
+        const XFF: &str = "x-forwarded-for";
+        assert_eq!(
+            client(&from, PROXY, &[(XFF, "6.6.6.6, 198.51.100.4, 203.0.113.1")]),
+            "198.51.100.4"
+        );
+        assert_eq!(client(&from, PROXY, &[(XFF, "6.6.6.6")]), PROXY);
+        assert_eq!(
+            client(&from, "192.0.2.9", &[(XFF, "6.6.6.6, 7.7.7.7")]),
+            "192.0.2.9"
+        );
+        let any = TrustedProxies::any_peer(NonZeroU8::MIN);
+        let from = ClientAddress::new(Forwarding::XForwarded, any).unwrap();
+        assert_eq!(
+            client(&from, "192.0.2.9", &[(XFF, "6.6.6.6, 7.7.7.7")]),
+            "7.7.7.7"
+        );
+    }
+
+    #[test]
+    fn half_a_configuration_is_an_error() {
+        let somebody = TrustedProxies::networks(["10.0.0.1"]).unwrap();
+        assert!(ClientAddress::new(Forwarding::XForwarded, TrustedProxies::none()).is_err());
+        assert!(ClientAddress::new(Forwarding::None, somebody).is_err());
+        assert!(TrustedProxies::networks(["10.0.0.0/33"]).is_err());
+        assert!(TrustedProxies::networks(["proxy.internal"]).is_err());
+        assert!(TrustedProxies::none().hops(0).is_err());
+        assert!("bad header name".parse::<Forwarding>().is_err());
+        assert_eq!("X-Forwarded".parse(), Ok(Forwarding::XForwarded));
+    }
+}

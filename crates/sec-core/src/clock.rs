@@ -1,0 +1,158 @@
+//! Time that tests can move (C5).
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+/// Where the family takes its time from.
+///
+/// Two readings, because they answer different questions: [`now`](Clock::now) says *when* something
+/// happened and may step in either direction when the host's clock is set; [`monotonic`](Clock::monotonic)
+/// says *how long* something took and never steps back. Windows, lifetimes of limits and durations use
+/// the second; timestamps that leave the process (`exp`, log entries) use the first.
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// The wall clock.
+    fn now(&self) -> SystemTime;
+
+    /// The time since this clock was made. Never decreases.
+    fn monotonic(&self) -> Duration;
+}
+
+/// The operating system's clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock {
+    started: Instant,
+}
+
+impl SystemClock {
+    /// A clock whose monotonic reading starts at zero now.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            started: Instant::now(),
+        }
+    }
+
+    /// [`SystemClock::new`] behind the pointer that layers ask for.
+    #[must_use]
+    pub fn shared() -> Arc<dyn Clock> {
+        Arc::new(Self::new())
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+/// A clock that stands still until a test moves it.
+///
+/// ```
+/// use sec_core::{Clock, ManualClock};
+/// use std::time::Duration;
+///
+/// let clock = ManualClock::new();
+/// let before = clock.monotonic();
+/// clock.advance(Duration::from_secs(900));
+/// assert_eq!(clock.monotonic() - before, Duration::from_secs(900));
+/// ```
+#[derive(Debug)]
+pub struct ManualClock {
+    readings: Mutex<Readings>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Readings {
+    wall: SystemTime,
+    monotonic: Duration,
+}
+
+impl ManualClock {
+    /// A clock at 2026-01-01T00:00:00Z.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        const START_OF_2026: Duration = Duration::from_secs(1_767_225_600);
+        Self::starting_at(
+            SystemTime::UNIX_EPOCH
+                .checked_add(START_OF_2026)
+                .unwrap_or(SystemTime::UNIX_EPOCH),
+        )
+    }
+
+    /// A clock at the given instant.
+    #[must_use]
+    pub fn starting_at(wall: SystemTime) -> Arc<Self> {
+        Arc::new(Self {
+            readings: Mutex::new(Readings {
+                wall,
+                monotonic: Duration::ZERO,
+            }),
+        })
+    }
+
+    /// Moves both readings forward.
+    pub fn advance(&self, by: Duration) {
+        self.change(|readings| {
+            readings.wall = readings.wall.checked_add(by).unwrap_or(readings.wall);
+            readings.monotonic = readings.monotonic.saturating_add(by);
+        });
+    }
+
+    /// Sets the wall clock alone, as an administrator or NTP does; the monotonic reading stays.
+    pub fn step_wall(&self, to: SystemTime) {
+        self.change(|readings| readings.wall = to);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Readings)) {
+        change(&mut self.readings.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn read(&self) -> Readings {
+        *self.readings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> SystemTime {
+        self.read().wall
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.read().monotonic
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_of_the_wall_clock_leaves_the_monotonic_reading() {
+        let clock = ManualClock::new();
+        clock.advance(Duration::from_secs(10));
+        clock.step_wall(SystemTime::UNIX_EPOCH);
+        assert_eq!(clock.now(), SystemTime::UNIX_EPOCH);
+        assert_eq!(clock.monotonic(), Duration::from_secs(10));
+    }
+
+    #[test]
+    fn the_system_clock_moves_forward() {
+        let clock = SystemClock::new();
+        let first = clock.monotonic();
+        while clock.monotonic() == first {
+            std::hint::spin_loop();
+        }
+        assert!(clock.monotonic() > first);
+    }
+}

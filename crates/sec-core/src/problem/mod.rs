@@ -1,0 +1,265 @@
+//! RFC 9457 answers (C4): one look for every refusal of the family.
+//!
+//! # Problem types
+//!
+//! The `type` of a problem that the family defines is this page's address with the name below as its
+//! fragment. Problems without a type of their own are `about:blank`: the status says all.
+//!
+//! | name | status | meaning |
+//! |---|---|---|
+//! | `bad-host` | 400 | the authority is missing, repeated, malformed or contradictory |
+//! | `invalid-request` | 400 | credentials came twice or malformed (RFC 6750 §3.1) |
+//! | `malformed-input` | 400 | the body or query could not be parsed |
+//! | `validation-failed` | 422 | parsed, but not acceptable; `errors` has one entry per field |
+//! | `invalid-token` | 401 | the credentials are missing, malformed, expired or revoked |
+//! | `invalid-credentials` | 401 | user name or password is wrong |
+//! | `insufficient-role` | 403 | known, but not allowed |
+//! | `cross-origin-request` | 403 | a browser sent this on behalf of another origin |
+//! | `challenge-required` | 403 | more than a password is asked for now; `challenge` says what |
+//! | `not-recorded` | 503 | the audit trail could not take what must be recorded first |
+//! | `busy` | 503 | a bounded resource is exhausted; see `Retry-After` |
+
+mod negotiate;
+mod refusal;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, VARY, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value};
+
+pub use self::negotiate::Format;
+pub use self::refusal::{OnRefusal, ProblemRefusal, RequestView, refuse};
+
+/// Where the types of the family are described.
+const TYPE_BASE: &str = "https://docs.rs/sec-core/latest/sec_core/problem/index.html#";
+
+/// A problem as RFC 9457 has it: what the caller may know.
+///
+/// The reason that only operators may know goes to a [`SecurityEvent`](crate::SecurityEvent) instead.
+///
+/// ```
+/// use http::StatusCode;
+/// use sec_core::Problem;
+///
+/// let problem = Problem::new(StatusCode::NOT_FOUND).with_detail("no such comment");
+/// assert_eq!(
+///     problem.to_json(),
+///     r#"{"type":"about:blank","title":"Not Found","status":404,"detail":"no such comment"}"#
+/// );
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    type_uri: Cow<'static, str>,
+    title: Cow<'static, str>,
+    status: StatusCode,
+    detail: Option<Cow<'static, str>>,
+    members: Map<String, Value>,
+    headers: HeaderMap,
+}
+
+impl Problem {
+    /// A problem that its status describes (`about:blank`, RFC 9457 §4.2.1).
+    #[must_use]
+    pub fn new(status: StatusCode) -> Self {
+        Self {
+            type_uri: Cow::Borrowed("about:blank"),
+            title: Cow::Borrowed(status.canonical_reason().unwrap_or("Error")),
+            status,
+            detail: None,
+            members: Map::new(),
+            headers: HeaderMap::new(),
+        }
+    }
+
+    /// A problem with a type of the family (see the table of this module) and its fixed title.
+    #[must_use]
+    pub fn typed(name: &str, status: StatusCode, title: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(status).with_type(format!("{TYPE_BASE}{name}"), title)
+    }
+
+    /// Sets type and title; for problem types registered elsewhere, and for a host's own.
+    #[must_use]
+    pub fn with_type(
+        mut self,
+        type_uri: impl Into<Cow<'static, str>>,
+        title: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        self.type_uri = type_uri.into();
+        self.title = title.into();
+        self
+    }
+
+    /// Says more about this occurrence. The caller reads it: nothing internal belongs here.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Adds an extension member (RFC 9457 §3.2). The five standard names cannot be overwritten this way.
+    #[must_use]
+    pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
+        if !matches!(member, "type" | "title" | "status" | "detail" | "instance") {
+            self.members.insert(member.to_owned(), value.into());
+        }
+        self
+    }
+
+    /// Adds a header of the answer, such as `WWW-Authenticate` or `Retry-After`.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.append(name, value);
+        self
+    }
+
+    /// The status of the answer.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The `type` member.
+    #[must_use]
+    pub fn type_uri(&self) -> &str {
+        &self.type_uri
+    }
+
+    /// The `title` member.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// The `detail` member.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
+    /// The extension members.
+    #[must_use]
+    pub const fn members(&self) -> &Map<String, Value> {
+        &self.members
+    }
+
+    /// The document of type `application/problem+json`.
+    #[must_use]
+    pub fn to_json(&self) -> Bytes {
+        // Serialising maps and strings cannot fail; were it to, an empty object is still a problem (RFC 9457 §3).
+        serde_json::to_vec(self).map_or_else(|_| Bytes::from_static(b"{}"), Bytes::from)
+    }
+
+    /// The answer in the form that the request's `Accept` prefers: problem+json by default, a short page for
+    /// browsers, plain text for who asks for it. Never cached.
+    #[must_use]
+    pub fn respond(&self, request_headers: &HeaderMap) -> Response<Bytes> {
+        self.render(Format::preferred(request_headers))
+    }
+
+    /// The answer in a given form.
+    #[must_use]
+    pub fn render(&self, format: Format) -> Response<Bytes> {
+        let mut response = Response::new(negotiate::body(self, format));
+        *response.status_mut() = self.status;
+        // A mark for outer layers: this answer is a problem already, in whatever form.
+        response.extensions_mut().insert(self.clone());
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static(format.content_type()),
+        );
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(VARY, HeaderValue::from_static("accept"));
+        for (name, value) in &self.headers {
+            headers.append(name, value.clone());
+        }
+        response
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.status.as_u16(), self.title)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", &self.type_uri)?;
+        map.serialize_entry("title", &self.title)?;
+        map.serialize_entry("status", &self.status.as_u16())?;
+        if let Some(detail) = &self.detail {
+            map.serialize_entry("detail", detail)?;
+        }
+        for (member, value) in &self.members {
+            map.serialize_entry(member, value)?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(feature = "axum")]
+impl axum::response::IntoResponse for Problem {
+    /// As problem+json; a handler that knows the request's headers can negotiate with
+    /// [`respond`](Problem::respond).
+    fn into_response(self) -> axum::response::Response {
+        self.render(Format::Json).map(axum::body::Body::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::{ACCEPT, RETRY_AFTER};
+
+    use super::*;
+
+    fn accept(value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(value))])
+    }
+
+    #[test]
+    fn a_typed_problem_has_an_absolute_type_and_its_members() {
+        let problem = Problem::typed("busy", StatusCode::SERVICE_UNAVAILABLE, "Busy")
+            .with("queue", 3)
+            .with("status", 200)
+            .with_header(RETRY_AFTER, HeaderValue::from_static("2"));
+        let json: Value = serde_json::from_slice(&problem.to_json()).unwrap();
+        assert!(json["type"].as_str().unwrap().ends_with("#busy"));
+        assert_eq!(
+            (json["status"].as_u64(), json["queue"].as_u64()),
+            (Some(503), Some(3))
+        );
+        let response = problem.respond(&HeaderMap::new());
+        assert_eq!(response.headers()[RETRY_AFTER], "2");
+        assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+    }
+
+    #[test]
+    fn a_page_escapes_what_it_shows() {
+        let problem = Problem::new(StatusCode::BAD_REQUEST)
+            .with_detail("<script>alert('1' & \"2\")</script>");
+        let page = problem.respond(&accept("text/html"));
+        let text = std::str::from_utf8(page.body()).unwrap();
+        assert!(
+            text.contains("&lt;script&gt;alert(&#39;1&#39; &amp; &quot;2&quot;)"),
+            "{text}"
+        );
+        assert!(!text.contains("<script"));
+        assert_eq!(page.headers()[CONTENT_TYPE], "text/html; charset=utf-8");
+        let plain = problem.respond(&accept("text/plain"));
+        assert!(
+            std::str::from_utf8(plain.body())
+                .unwrap()
+                .starts_with("400 Bad Request\n<script>")
+        );
+    }
+}
