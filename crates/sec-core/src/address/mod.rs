@@ -21,3 +21,6 @@ use std::net::SocketAddr;
     reason = "the host makes it from the accepted socket"
 )]
 pub struct PeerAddr(pub SocketAddr);
+
+#[cfg(test)]
+mod tests;
