@@ -11,8 +11,8 @@ use pin_project_lite::pin_project;
 pin_project! {
     /// Either the inner service's body or one that a layer of the family made.
     ///
-    /// There is neither `Default` nor `From`: a body is made on purpose, so that an empty answer cannot
-    /// come about by accident.
+    /// There is no `From`: a body is made on purpose. `Default` is an empty body, and exists because tower-http's
+    /// time-out and body-limit layers ask it of whatever they stand around.
     pub struct Body<B> {
         #[pin]
         content: Content<B>,
@@ -134,6 +134,12 @@ impl<B: http_body::Body<Data = Bytes>> Content<B> {
             Self::Inner { body } => body.is_end_stream(),
             Self::Owned { bytes } => bytes.is_none(),
         }
+    }
+}
+
+impl<B> Default for Body<B> {
+    fn default() -> Self {
+        Self::owned(Bytes::new())
     }
 }
 

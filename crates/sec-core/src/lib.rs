@@ -30,8 +30,8 @@ pub use self::address::{
 pub use self::body::{Body, BodyEnd, BodyObserver};
 pub use self::clock::{Clock, ManualClock, SystemClock};
 pub use self::context::{
-    ContextFuture, ContextLayer, ContextRefusal, ContextService, MissingLayer, MissingPeer,
-    NotRecorded, RequestContext, RequestContextBuilder,
+    ContextConfig, ContextFuture, ContextLayer, ContextRefusal, ContextService, MissingLayer,
+    MissingPeer, NotRecorded, RequestContext, RequestContextBuilder,
 };
 pub use self::event::{
     CollectingSink, Delivery, EventKind, EventKindError, EventSink, FanOut, Outcome, Receipt,

@@ -30,6 +30,14 @@ pub struct AddrGroupingError {
     most: u8,
 }
 
+impl AddrGroupingError {
+    /// Whether it is the prefix of IPv4 that is wrong.
+    #[must_use]
+    pub fn is_ipv4(&self) -> bool {
+        self.most == 32
+    }
+}
+
 impl AddrGrouping {
     /// Groups by so many bits of each family. Fewer bits put more callers under one key: at /24 a whole
     /// office shares a limit; at /128 an IPv6 host has 2^64 keys.

@@ -1,6 +1,7 @@
 //! What is known of a request (C1): resolved once by one layer, read by all others.
 
 mod builder;
+mod config;
 mod layer;
 mod refusal;
 mod resolve;
@@ -15,6 +16,7 @@ use http::uri::PathAndQuery;
 use http::{Extensions, HeaderValue, Method};
 
 pub use self::builder::RequestContextBuilder;
+pub use self::config::ContextConfig;
 pub use self::layer::{ContextLayer, MissingPeer};
 pub use self::refusal::{ContextRefusal, MissingLayer, NotRecorded};
 pub use self::service::{ContextFuture, ContextService};
