@@ -12,6 +12,9 @@
 mod address;
 mod body;
 mod clock;
+#[cfg(feature = "config")]
+#[cfg_attr(docsrs, doc(cfg(feature = "config")))]
+pub mod config;
 mod context;
 pub mod duration;
 mod event;
@@ -20,7 +23,7 @@ mod identity;
 pub mod path;
 pub mod problem;
 mod secret;
-mod section;
+pub mod section;
 pub mod text;
 
 pub use self::address::{

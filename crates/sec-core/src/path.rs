@@ -90,16 +90,19 @@ impl PathRules {
         if self.include.is_empty() && self.exclude.is_empty() {
             return true;
         }
-        doubt(path).is_some()
-            || !self
-                .exclude
+        if doubt(path).is_some() {
+            return true;
+        }
+        let is_excluded = self
+            .exclude
+            .iter()
+            .any(|prefix| prefix.matches_exactly(path));
+        let is_included = self.include.is_empty()
+            || self
+                .include
                 .iter()
-                .any(|prefix| prefix.matches_exactly(path))
-                && (self.include.is_empty()
-                    || self
-                        .include
-                        .iter()
-                        .any(|prefix| prefix.matches_decoded(path)))
+                .any(|prefix| prefix.matches_decoded(path));
+        is_included && !is_excluded
     }
 }
 
