@@ -1,1 +1,53 @@
-//! sec-headers
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        reason = "a test that overflows fails"
+    )
+)]
+
+mod clear_site_data;
+mod config;
+mod csp;
+mod error;
+mod guard;
+mod layer;
+pub mod names;
+mod nonce;
+mod origin;
+mod permissions;
+mod policy;
+mod reporting;
+mod reports;
+mod values;
+
+pub use sec_core::Scheme;
+
+pub use self::clear_site_data::{SiteData, clear_site_data, clear_site_data_on_logout};
+pub use self::config::{HeadersConfig, HstsConfig, Mode, PrecedenceConfig, Preset};
+pub use self::csp::{
+    Csp, CspTemplate, Directive, HashAlgorithm, HostSource, SandboxFlag, SchemeSource, Source,
+    SourceHash,
+};
+pub use self::error::{Fault, FaultKind, PolicyError};
+pub use self::guard::{
+    CrossOriginGuard, CrossOriginGuardFuture, CrossOriginGuardLayer, CrossOriginGuardService,
+    CrossOriginReason, CrossOriginRefusal, GuardConfig,
+};
+pub use self::layer::{HeadersFuture, HeadersLayer, HeadersService};
+pub use self::nonce::CspNonce;
+pub use self::origin::Origin;
+pub use self::permissions::{Feature, FeatureName, Grant, PermissionsPolicy};
+pub use self::policy::{HeaderPolicy, Precedence, SecHeaders};
+pub use self::reporting::ReportingEndpoints;
+pub use self::reports::{
+    Disposition, Report, ReportError, ReportFuture, ReportKind, ReportLimits, ReportReceiver,
+    ReportsConfig, parse_reports,
+};
+pub use self::values::{
+    CrossDomainPolicies, EmbedderPolicy, FrameOptions, Hsts, OpenerPolicy, ReferrerPolicy,
+    ResourcePolicy,
+};

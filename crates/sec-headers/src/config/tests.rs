@@ -1,0 +1,158 @@
+use http::{HeaderMap, StatusCode};
+use sec_core::Scheme;
+
+use super::*;
+use crate::SecHeaders;
+
+fn config(json: &str) -> HeadersConfig {
+    serde_json::from_str(json).unwrap()
+}
+
+fn headers(json: &str) -> HeaderMap {
+    let policy = HeaderPolicy::from_config(&config(json)).unwrap();
+    let mut headers = HeaderMap::new();
+    policy.apply(&mut headers, StatusCode::OK, Scheme::Https, None);
+    headers
+}
+
+#[test]
+fn the_default_is_the_web_app() {
+    let built = SecHeaders::web_app().build().unwrap();
+    let mut expected = HeaderMap::new();
+    built.apply(&mut expected, StatusCode::OK, Scheme::Https, None);
+    assert_eq!(headers("{}"), expected);
+    assert_eq!(config("{}"), HeadersConfig::default());
+    assert!(FieldFaults::of(&HeadersConfig::default()).is_empty());
+    assert!(crate::HeadersLayer::from_config(&HeadersConfig::default()).is_ok());
+}
+
+#[test]
+fn a_section_changes_what_it_names() {
+    let map = headers(
+        r#"{
+            "preset": "strict",
+            "report_endpoint": "/csp-report",
+            "legacy_report_to": true,
+            "hsts": {"max_age": "30d", "include_subdomains": false},
+            "csp": {"img-src": ["'self'", "data:"], "Frame-Src": ["https://player.example"]},
+            "csp_report_only": {"default-src": ["'self'"]},
+            "permissions": {"camera": ["self", "https://meet.example"]},
+            "frame_options": "sameorigin",
+            "referrer_policy": "strict-origin",
+            "opener_policy": "same-origin-allow-popups",
+            "resource_policy": "cross-origin",
+            "embedder_policy": "credentialless",
+            "leave_out": ["X-DNS-Prefetch-Control"]
+        }"#,
+    );
+    let csp = map["content-security-policy"].to_str().unwrap();
+    assert!(csp.contains("img-src 'self' data:;"), "{csp}");
+    assert!(csp.contains("frame-src https://player.example;"), "{csp}");
+    assert!(
+        csp.ends_with("report-uri /csp-report; report-to csp"),
+        "{csp}"
+    );
+    assert_eq!(
+        map["content-security-policy-report-only"],
+        "default-src 'self'; report-uri /csp-report; report-to csp"
+    );
+    assert_eq!(map["strict-transport-security"], "max-age=2592000");
+    let permissions = map["permissions-policy"].to_str().unwrap();
+    assert!(permissions.contains(r#"camera=(self "https://meet.example")"#));
+    assert!(
+        permissions.contains("microphone=()"),
+        "the rest of the preset stays"
+    );
+    assert_eq!(map["x-frame-options"], "SAMEORIGIN");
+    assert_eq!(map["referrer-policy"], "strict-origin");
+    assert_eq!(
+        map["cross-origin-opener-policy"],
+        "same-origin-allow-popups"
+    );
+    assert_eq!(map["cross-origin-resource-policy"], "cross-origin");
+    assert_eq!(map["cross-origin-embedder-policy"], "credentialless");
+    assert!(map.contains_key("report-to"));
+    assert!(!map.contains_key("x-dns-prefetch-control"));
+}
+
+#[test]
+fn development_sources_are_for_development() {
+    let with = |mode: &str| {
+        let json = format!(
+            r#"{{"mode": "{mode}", "csp_development": {{"connect-src": ["ws://localhost:5173"]}}}}"#
+        );
+        let map = headers(&json);
+        map["content-security-policy"].to_str().unwrap().to_owned()
+    };
+    assert!(with("development").contains("connect-src 'self' ws://localhost:5173;"));
+    assert!(!with("production").contains("localhost"));
+}
+
+#[test]
+fn every_fault_names_its_field() {
+    let wrong = config(
+        r#"{
+            "include": ["api"],
+            "exclude": ["/a", "/b//c"],
+            "hsts": {"max_age": "1d", "preload": true},
+            "csp": {"img-src": ["self"], "scriptsrc": []},
+            "csp_development": {"connect-src": ["a b"], "sandbox": []},
+            "csp_report_only": {"style-src": ["'none'", "'self'"]},
+            "report_endpoint": "csp",
+            "permissions": {"Camera": [], "usb": ["'none'"]},
+            "frame_options": "ALLOW-FROM https://a.example",
+            "referrer_policy": "none",
+            "leave_out": ["X Frame"],
+            "remove": ["Server:"]
+        }"#,
+    );
+    let faults = FieldFaults::of(&wrong);
+    let mut paths: Vec<_> = faults.iter().map(sec_core::FieldFault::path).collect();
+    paths.sort_unstable();
+    assert_eq!(
+        paths,
+        [
+            "csp.img-src",
+            "csp.scriptsrc",
+            "csp_development.connect-src",
+            "csp_development.sandbox",
+            "csp_report_only.style-src",
+            "exclude[1]",
+            "frame_options",
+            "hsts",
+            "include[0]",
+            "leave_out",
+            "permissions.Camera",
+            "permissions.usb",
+            "referrer_policy",
+            "remove",
+            "report_endpoint",
+        ]
+    );
+}
+
+#[test]
+fn a_directive_in_two_spellings_is_refused() {
+    // http-security-headers emits `Script-Src *; script-src 'self'`, of which browsers keep the first.
+    let twice = config(r#"{"csp": {"Script-Src": ["*"], "script-src": ["'self'"]}}"#);
+    let faults = FieldFaults::of(&twice);
+    assert_eq!(faults.len(), 1, "{faults}");
+    assert!(faults.to_string().contains("stands twice"));
+}
+
+#[test]
+fn unknown_keys_and_words_are_refused() {
+    for json in [
+        r#"{"presett": "api"}"#,
+        r#"{"preset": "apy"}"#,
+        r#"{"mode": "dev"}"#,
+        r#"{"hsts": {"age": "1d"}}"#,
+        r#"{"hsts": {"max_age": "1x"}}"#,
+        r#"{"csp": "default-src *"}"#,
+    ] {
+        assert!(
+            serde_json::from_str::<HeadersConfig>(json).is_err(),
+            "{json}"
+        );
+    }
+}

@@ -1,0 +1,207 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{
+    CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY, STRICT_TRANSPORT_SECURITY,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use sec_core::Scheme;
+
+use super::apply::{Form, Template};
+use super::{HeaderPolicy, Precedence, SecHeaders};
+use crate::csp::Csp;
+use crate::error::{Fault, FaultKind, PolicyError};
+use crate::names;
+use crate::reporting::check_address;
+
+/// Room for a handler's own headers, so that taking them over seldom rebuilds the map's index.
+const ROOM: usize = 12;
+
+/// How long browsers keep the endpoints of `Report-To`: they come with every answer anyway.
+const REPORT_TO_AGE: Duration = Duration::from_secs(86_400);
+
+impl SecHeaders {
+    /// Checks everything and writes every value out, so that no request pays for it or fails by it.
+    ///
+    /// # Errors
+    ///
+    /// All faults at once: broken sources, contradictions, endpoints that nobody declared, a
+    /// preload that the list would refuse.
+    pub fn build(&self) -> Result<HeaderPolicy, PolicyError> {
+        let mut faults = self.faults.clone();
+        let csp = self.with_reports(self.csp.as_ref());
+        let report_only = self.with_reports(self.csp_report_only.as_ref());
+        self.check_endpoints(
+            "csp",
+            csp.as_ref().and_then(Csp::endpoint_name),
+            &mut faults,
+        );
+        self.check_endpoints(
+            "csp_report_only",
+            report_only.as_ref().and_then(Csp::endpoint_name),
+            &mut faults,
+        );
+        let permissions = self.permissions.as_ref();
+        self.check_endpoints(
+            "permissions",
+            permissions.and_then(|policy| policy.endpoint_name()),
+            &mut faults,
+        );
+        faults.extend(self.hsts.as_ref().and_then(crate::Hsts::fault));
+
+        let mut shared: Vec<(HeaderName, HeaderValue)> = self.fixed.clone();
+        let mut put = |name: HeaderName, field: &str, value| match value {
+            Ok(Some(value)) => shared.push((name, value)),
+            Ok(None) => {}
+            Err(error) => append(&mut faults, field, error),
+        };
+        if let Some(permissions) = permissions {
+            put(
+                names::PERMISSIONS_POLICY,
+                "permissions",
+                permissions.header(),
+            );
+        }
+        put(
+            names::REPORTING_ENDPOINTS,
+            "endpoints",
+            self.endpoints.header(),
+        );
+        if self.legacy_report_to && self.endpoints.header().is_ok() {
+            put(
+                names::REPORT_TO,
+                "endpoints",
+                self.endpoints.report_to(REPORT_TO_AGE),
+            );
+        }
+
+        let mut forms = Vec::with_capacity(2);
+        for scheme in [Scheme::Http, Scheme::Https] {
+            let templates = [
+                (CONTENT_SECURITY_POLICY, "csp", &csp),
+                (
+                    CONTENT_SECURITY_POLICY_REPORT_ONLY,
+                    "csp_report_only",
+                    &report_only,
+                ),
+            ];
+            let mut written = Vec::new();
+            for (name, field, csp) in templates {
+                match csp.as_ref().map(|csp| csp.template(scheme)) {
+                    Some(Ok(template)) => written.push(Template {
+                        name,
+                        csp: template,
+                    }),
+                    // Told once, not for each scheme.
+                    Some(Err(error)) if scheme.is_https() => append(&mut faults, field, error),
+                    Some(Err(_)) | None => {}
+                }
+            }
+            forms.push(self.form(scheme, &shared, written, &mut faults));
+        }
+        let (Some(https), Some(http)) = (forms.pop(), forms.pop()) else {
+            return PolicyError::unless_empty(faults, HeaderPolicy::empty());
+        };
+        let policy = HeaderPolicy::new(Arc::new(super::apply::Built {
+            http,
+            https,
+            added: self.added.clone().into(),
+        }));
+        PolicyError::unless_empty(faults, policy)
+    }
+
+    fn form(
+        &self,
+        scheme: Scheme,
+        shared: &[(HeaderName, HeaderValue)],
+        templates: Vec<Template>,
+        faults: &mut Vec<Fault>,
+    ) -> Form {
+        let mut base = HeaderMap::with_capacity(shared.len().saturating_add(ROOM));
+        for (name, value) in shared {
+            base.insert(name.clone(), share(value));
+        }
+        let mut dropped = self.removed.clone();
+        if let Some(hsts) = self.hsts {
+            if scheme.is_https() {
+                match HeaderValue::try_from(hsts.text()) {
+                    Ok(value) => _ = base.insert(STRICT_TRANSPORT_SECURITY, share(&value)),
+                    Err(error) => {
+                        faults.push(Fault::new("hsts", FaultKind::Hsts, error.to_string()));
+                    }
+                }
+            } else {
+                // RFC 6797, section 7.2: not over plain http, the handler's own included.
+                dropped.push(STRICT_TRANSPORT_SECURITY);
+            }
+        }
+        for template in &templates {
+            base.insert(template.name.clone(), share(&template.csp.render(None)));
+        }
+        let wins = |name: &&HeaderName| self.precedence_of(name) == Precedence::Policy;
+        let own: Vec<HeaderName> = base.keys().filter(wins).cloned().collect();
+        dropped.extend(own);
+        Form {
+            base,
+            templates: templates
+                .into_iter()
+                .filter(|template| template.csp.uses_nonce())
+                .collect(),
+            dropped: dropped.into(),
+        }
+    }
+
+    fn precedence_of(&self, name: &HeaderName) -> Precedence {
+        let exception = self.exceptions.iter().find(|(known, _)| known == name);
+        exception.map_or(self.precedence, |(_, precedence)| *precedence)
+    }
+
+    /// The policy with the endpoint of [`SecHeaders::report_to`] where it names none, and with a
+    /// `report-uri` beside each `report-to`.
+    fn with_reports(&self, csp: Option<&Csp>) -> Option<Csp> {
+        let mut csp = csp?.clone();
+        if csp.reports_nowhere()
+            && let Some(name) = &self.csp_endpoint
+        {
+            csp = csp.report_to(name);
+        }
+        let address = csp
+            .endpoint_name()
+            .and_then(|name| self.endpoints.address(name))
+            // A wrong address is told once, as the endpoint's.
+            .filter(|address| check_address(address).is_ok())
+            .map(ToOwned::to_owned);
+        match address {
+            Some(address) if !csp.has_report_uri() => Some(csp.report_uri(address)),
+            _ => Some(csp),
+        }
+    }
+
+    fn check_endpoints(&self, field: &str, name: Option<&str>, faults: &mut Vec<Fault>) {
+        let Some(name) = name else { return };
+        if self.endpoints.address(name).is_none() {
+            let message = format!(
+                "reports to `{}`, which is no declared endpoint",
+                name.escape_debug()
+            );
+            let field = format!("{field}.report-to");
+            faults.push(Fault::new(field, FaultKind::UnknownEndpoint, message));
+        }
+    }
+}
+
+/// The first clone of a value made from a `String` moves it behind a reference count; doing that
+/// here keeps the allocation off the first request.
+fn share(value: &HeaderValue) -> HeaderValue {
+    value.clone()
+}
+
+fn append(faults: &mut Vec<Fault>, field: &str, error: PolicyError) {
+    let more = error.into_faults().into_iter();
+    for fault in more.map(|fault| fault.within(field)) {
+        // An endpoint's fault shows in the policy that names it as well; once is enough.
+        if !faults.contains(&fault) {
+            faults.push(fault);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What a decision costs in allocations, as the layers' documentation promises.
+#![allow(unsafe_code, reason = "a counting allocator is unsafe by nature")]
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use sec_core::{PathRules, RequestContext, RequestView};
+use sec_headers::{CrossOriginGuard, CspNonce, Scheme, SecHeaders};
+
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is handed on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = COUNT.try_with(|count| count.set(count.get().saturating_add(1)));
+        // SAFETY: the caller's promise about `layout` is the system's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let _ = COUNT.try_with(|count| count.set(count.get().saturating_add(1)));
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn counted<T>(work: impl FnOnce() -> T) -> usize {
+    let before = COUNT.with(Cell::get);
+    let result = work();
+    let after = COUNT.with(Cell::get);
+    drop(result);
+    after.saturating_sub(before)
+}
+
+/// A handler's typical headers.
+fn answer() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", HeaderValue::from_static("text/html"));
+    headers.insert("content-length", HeaderValue::from_static("12"));
+    headers.append("set-cookie", HeaderValue::from_static("a=1"));
+    headers
+}
+
+#[test]
+fn a_static_policy_costs_a_header_map() {
+    let policy = SecHeaders::api().build().unwrap();
+    // What copying a map of that size and growing it for the handler's headers costs.
+    let mut prepared = HeaderMap::new();
+    policy.apply(&mut prepared, StatusCode::OK, Scheme::Https, None);
+    let map = counted(|| {
+        let mut map = prepared.clone();
+        map.extend(answer());
+        map
+    }) - counted(answer);
+    let mut headers = answer();
+    let cost = counted(|| policy.apply(&mut headers, StatusCode::OK, Scheme::Https, None));
+    assert!(cost <= map, "{cost} allocations, a map alone {map}");
+    assert!(cost <= 3, "{cost}");
+}
+
+#[test]
+fn each_header_with_a_nonce_costs_one_more() {
+    let fixed = SecHeaders::api().build().unwrap();
+    let nonced = SecHeaders::web_app().build().unwrap();
+    let both = SecHeaders::web_app()
+        .csp_report_only(sec_headers::Csp::strict())
+        .build()
+        .unwrap();
+    let _warm = CspNonce::generate();
+    assert_eq!(counted(CspNonce::generate), 0);
+    let nonce = CspNonce::generate();
+    let cost = |policy: &sec_headers::HeaderPolicy| {
+        let mut headers = answer();
+        counted(|| policy.apply(&mut headers, StatusCode::OK, Scheme::Https, Some(&nonce)))
+    };
+    assert_eq!(cost(&nonced) - cost(&fixed), 1);
+    assert_eq!(cost(&both) - cost(&fixed), 2);
+}
+
+#[test]
+fn the_guard_costs_nothing_where_it_lets_pass() {
+    let guard = CrossOriginGuard::new()
+        .trust("https://accounts.example")
+        .unwrap()
+        .paths(PathRules::all().exclude("/hook").unwrap());
+    let context = RequestContext::builder()
+        .scheme(Scheme::Https)
+        .authority("example.com")
+        .unwrap()
+        .build();
+    for (method, name, value) in [
+        ("GET", "origin", "https://attacker.example"),
+        ("POST", "sec-fetch-site", "same-origin"),
+        ("POST", "origin", "https://EXAMPLE.com:443"),
+        ("POST", "origin", "https://accounts.example"),
+        ("POST", "accept", "*/*"),
+    ] {
+        let request = Request::builder()
+            .method(method)
+            .header(name, value)
+            .body(())
+            .unwrap();
+        let view = RequestView::from(&request);
+        let mut passed = false;
+        let cost = counted(|| passed = guard.verify(view, &context).is_ok());
+        assert!(passed, "{method} {name} {value}");
+        assert_eq!(cost, 0, "{method} {name} {value}");
+    }
+}
