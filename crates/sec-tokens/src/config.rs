@@ -36,8 +36,8 @@ pub struct TokensConfig {
     /// The Ed25519 key as PEM (`openssl genpkey -algorithm ED25519`). Without it a new one is made at
     /// each start: tokens then end with the process, and several processes do not believe each other.
     pub signing_key: Option<SecretString>,
-    /// Over plain HTTP on the loopback, a cookie that browsers keep there. Off by default; refuses to
-    /// work on any other host.
+    /// Over plain HTTP on the loopback, a cookie that browsers keep there: see
+    /// [`RefreshCookie::insecure_for_loopback_development`]. Off by default.
     pub insecure_cookie_for_loopback_development: bool,
 }
 

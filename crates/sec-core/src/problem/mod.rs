@@ -17,6 +17,8 @@
 //! | `cross-origin-request` | 403 | a browser sent this on behalf of another origin |
 //! | `challenge-required` | 403 | more than a password is asked for now; `challenge` says what |
 //! | `not-recorded` | 503 | the audit trail could not take what must be recorded first |
+//! | `text-too-long` | 413 | a text in the input is longer than it may be |
+//! | `markup-too-complex` | 422 | a text has too many tags, or nests them too deeply |
 //! | `busy` | 503 | a bounded resource is exhausted; see `Retry-After` |
 
 mod negotiate;

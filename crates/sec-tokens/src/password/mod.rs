@@ -2,6 +2,7 @@
 
 mod common;
 mod error;
+mod generate;
 mod hash;
 mod params;
 mod policy;
@@ -17,6 +18,7 @@ use zeroize::Zeroizing;
 
 pub use self::{
     error::{PasswordConfigError, PasswordConfigErrorKind, PasswordError, PasswordErrorKind},
+    generate::random_password,
     hash::{PasswordHash, PasswordHashError},
     params::Argon2Params,
     policy::{PasswordFault, PasswordFaults, PasswordPolicy},

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
-use sec_core::Authority;
+use sec_core::{Authority, Scheme};
 
 use super::token::RefreshToken;
 
@@ -32,9 +32,6 @@ pub enum CookieError {
     /// The value is no refresh token.
     #[error("the refresh cookie is malformed")]
     Malformed,
-    /// The development cookie on a host that is not the loopback.
-    #[error("the insecure development cookie is used on a host that is not the loopback")]
-    NotLoopback,
 }
 
 impl RefreshCookie {
@@ -44,25 +41,21 @@ impl RefreshCookie {
         Self { development: false }
     }
 
-    /// A cookie named `refresh`, without prefix and `Secure`, which browsers keep over plain HTTP.
-    /// [`permits`](Self::permits) refuses it on every host but the loopback: forgetting it in a
-    /// deployment makes log-ins fail, not leak.
+    /// Over plain HTTP on the loopback, a cookie named `refresh` without prefix and `Secure`, which browsers keep
+    /// there. Default: off. [`for_client`](Self::for_client) gives the secure one to everybody else, so forgetting
+    /// this in a deployment leaks nothing.
     #[must_use]
     pub const fn insecure_for_loopback_development(self) -> Self {
         Self { development: true }
     }
 
-    /// Whether this cookie may be used under the authority that the client asked for.
-    ///
-    /// # Errors
-    ///
-    /// [`CookieError::NotLoopback`] for the development cookie anywhere but on `localhost`,
-    /// `*.localhost`, `127.0.0.0/8` and `[::1]`.
-    pub fn permits(&self, authority: &Authority) -> Result<(), CookieError> {
-        if !self.development || authority.is_loopback() {
-            Ok(())
-        } else {
-            Err(CookieError::NotLoopback)
+    /// The cookie for a client that asked for this authority over this scheme: the secure one, unless this is the
+    /// development cookie and the client speaks plain HTTP to `localhost`, `*.localhost`, `127.0.0.0/8` or
+    /// `[::1]`.
+    #[must_use]
+    pub fn for_client(self, scheme: Scheme, authority: &Authority) -> Self {
+        Self {
+            development: self.development && !scheme.is_https() && authority.is_loopback(),
         }
     }
 

@@ -67,7 +67,6 @@ impl<S: RefreshStore> TokenService<S> {
         passwords: &Passwords,
         claim: PasswordLogIn<'_>,
     ) -> Result<LoggedIn, AuthRefusal> {
-        self.begin(ctx)?;
         let hash = claim.account.as_ref().map(|(_, hash)| *hash);
         let verified = passwords.verify(claim.password, hash).await?;
         match claim.account {

@@ -7,7 +7,7 @@ mod tests;
 
 use std::{sync::Arc, time::SystemTime};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use sec_core::{EventKind, Identity, Principal, RequestContext, SecurityEvent};
 
 pub use self::{
@@ -19,7 +19,7 @@ use crate::{
     key::KeyRing,
     refresh::{
         CookieError, Family, FamilyId, Issued, MemoryRefreshStore, Owner, RefreshCookie,
-        RefreshError, RefreshStore, RefreshToken, RefreshTokens, Rotation, StoreError,
+        RefreshError, RefreshStore, RefreshTokens, Rotation, StoreError,
     },
     token::{Issuer, Verifier},
 };
@@ -32,7 +32,7 @@ use crate::{
 /// scripts cannot read. Put a cross-origin guard before these routes: the cookie is sent by itself.
 ///
 /// ```
-/// use http::HeaderMap;
+/// use http::{HeaderMap, HeaderValue};
 /// use sec_core::{AuthMethod, Principal, RequestContext};
 /// use sec_tokens::{
 ///     Issuer, KeyRing, MemoryRefreshStore, RefreshCookie, RefreshTokens, SigningKey, TokenService,
@@ -84,6 +84,12 @@ impl<S: RefreshStore> TokenService<S> {
         self.inner.issuer.verifier()
     }
 
+    /// What issues the access tokens.
+    #[must_use]
+    pub fn issuer(&self) -> &Issuer {
+        &self.inner.issuer
+    }
+
     /// The keys, whose public halves `/.well-known/jwks.json` answers.
     #[must_use]
     pub fn keys(&self) -> &KeyRing {
@@ -109,7 +115,7 @@ impl<S: RefreshStore> TokenService<S> {
         headers: &HeaderMap,
         who: Principal,
     ) -> Result<TokenPair, AuthRefusal> {
-        let now = self.begin(ctx)?;
+        let now = ctx.clock().now();
         let before = ctx.identity();
         let label = ctx.user_agent().map(Into::into);
         let issued = self
@@ -153,8 +159,8 @@ impl<S: RefreshStore> TokenService<S> {
         F: FnOnce(Owner) -> L,
         L: Future<Output = Result<Option<Principal>, StoreError>>,
     {
-        let now = self.begin(ctx)?;
-        let token = match self.inner.cookie.read(headers) {
+        let now = ctx.clock().now();
+        let token = match self.cookie(ctx).read(headers) {
             Ok(Some(token)) => token,
             Ok(None) => return Err(AuthRefusalKind::InvalidRefreshToken.into()),
             Err(error) => return Err(self.rejected(ctx, error)),
@@ -174,7 +180,7 @@ impl<S: RefreshStore> TokenService<S> {
         let family = &issued.family;
         let event = about(ctx, EventKind::TOKEN_REFRESHED, family).with_detail("grace", grace);
         ctx.record(event).await?;
-        let cookie = self.cookie(&issued.token, family, now);
+        let cookie = self.set_cookie(ctx, &issued, now);
         let who = match load(family.owner.clone()).await {
             Ok(Some(who)) => who,
             Ok(None) => return Err(self.gone(ctx, family, now).await),
@@ -199,9 +205,9 @@ impl<S: RefreshStore> TokenService<S> {
         ctx: &RequestContext,
         headers: &HeaderMap,
     ) -> Result<LoggedOut, AuthRefusal> {
-        let now = self.begin(ctx)?;
+        let now = ctx.clock().now();
         let mut ended = Vec::new();
-        match self.inner.cookie.read(headers) {
+        match self.cookie(ctx).read(headers) {
             Ok(Some(token)) => {
                 ended.extend(
                     self.inner
@@ -227,7 +233,7 @@ impl<S: RefreshStore> TokenService<S> {
                 .map_err(unavailable)?;
             ended.extend(family);
         }
-        let cookie = self.inner.cookie.clear();
+        let cookie = self.cookie(ctx).clear();
         let mut recorded = Ok(());
         for family in &ended {
             recorded = recorded.and(ctx.record(about(ctx, EventKind::LOGOUT, family)).await);
@@ -275,7 +281,7 @@ impl<S: RefreshStore> TokenService<S> {
         now: SystemTime,
     ) -> Result<TokenPair, AuthRefusal> {
         // A cookie that cannot be read leads to no session that could be ended.
-        let old = match self.inner.cookie.read(headers) {
+        let old = match self.cookie(ctx).read(headers) {
             Ok(Some(token)) => self
                 .inner
                 .refresh
@@ -313,21 +319,21 @@ impl<S: RefreshStore> TokenService<S> {
             AuthRefusal::from(AuthRefusalKind::Internal)
         })?;
         ctx.identify(who);
-        let cookie = self.cookie(&issued.token, &issued.family, now);
+        let cookie = self.set_cookie(ctx, &issued, now);
         Ok(TokenPair::new(access, cookie, issued.family))
     }
 
-    fn begin(&self, ctx: &RequestContext) -> Result<SystemTime, AuthRefusal> {
-        self.inner.cookie.permits(ctx.authority()).map_err(|error| {
-            tracing::error!(target: "sec", authority = %ctx.authority(), "{error}; answering 500");
-            AuthRefusal::from(AuthRefusalKind::Internal)
-        })?;
-        Ok(ctx.clock().now())
+    fn cookie(&self, ctx: &RequestContext) -> RefreshCookie {
+        self.inner.cookie.for_client(ctx.scheme(), ctx.authority())
     }
 
-    fn cookie(&self, token: &RefreshToken, family: &Family, now: SystemTime) -> http::HeaderValue {
-        let left = family.expires_at.duration_since(now).unwrap_or_default();
-        self.inner.cookie.set(token, left)
+    fn set_cookie(&self, ctx: &RequestContext, issued: &Issued, now: SystemTime) -> HeaderValue {
+        let left = issued
+            .family
+            .expires_at
+            .duration_since(now)
+            .unwrap_or_default();
+        self.cookie(ctx).set(&issued.token, left)
     }
 
     async fn reused(&self, ctx: &RequestContext, family: &Family) -> AuthRefusal {

@@ -31,9 +31,12 @@ fn the_cookie_is_locked_down() {
 }
 
 #[test]
-fn the_development_cookie_works_on_the_loopback_alone() {
-    let development = RefreshCookie::new().insecure_for_loopback_development();
-    let authority = |text| Authority::parse(text, Scheme::Http).unwrap();
+fn the_development_cookie_never_leaves_the_loopback() {
+    let secure = RefreshCookie::new();
+    let development = secure.insecure_for_loopback_development();
+    let client = |cookie: RefreshCookie, scheme, host| {
+        cookie.for_client(scheme, &Authority::parse(host, scheme).unwrap())
+    };
     for host in [
         "localhost",
         "localhost:3000",
@@ -41,7 +44,13 @@ fn the_development_cookie_works_on_the_loopback_alone() {
         "127.0.0.1:80",
         "[::1]:3000",
     ] {
-        assert_eq!(development.permits(&authority(host)), Ok(()), "{host}");
+        assert_eq!(
+            client(development, Scheme::Http, host),
+            development,
+            "{host}"
+        );
+        assert_eq!(client(development, Scheme::Https, host), secure, "{host}");
+        assert_eq!(client(secure, Scheme::Http, host), secure, "{host}");
     }
     for host in [
         "example.com",
@@ -50,12 +59,7 @@ fn the_development_cookie_works_on_the_loopback_alone() {
         "192.168.0.1",
         "0.0.0.0",
     ] {
-        assert_eq!(
-            development.permits(&authority(host)),
-            Err(CookieError::NotLoopback),
-            "{host}"
-        );
-        assert_eq!(RefreshCookie::new().permits(&authority(host)), Ok(()));
+        assert_eq!(client(development, Scheme::Http, host), secure, "{host}");
     }
 }
 
