@@ -37,7 +37,13 @@ impl Browser {
         let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
         let port: u16 = lines
             .map_while(Result::ok)
-            .find_map(|line| line.split(" on port ").nth(1)?.trim_end_matches('.').parse().ok())
+            .find_map(|line| {
+                line.split(" on port ")
+                    .nth(1)?
+                    .trim_end_matches('.')
+                    .parse()
+                    .ok()
+            })
             .expect("chromedriver says its port");
         let client = Client::new(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), [0, 1]);
         let profile = Profile::new();
@@ -61,7 +67,10 @@ impl Browser {
             "goog:loggingPrefs": {"browser": "ALL"},
         }}});
         let answer = client.post("/session", &capabilities).await.unwrap().json();
-        let session = answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("no session: {answer}")).to_owned();
+        let session = answer["value"]["sessionId"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no session: {answer}"))
+            .to_owned();
         Self {
             driver,
             client,
@@ -76,18 +85,21 @@ impl Browser {
 
     /// Runs a function body in the page and gives what it returns.
     pub(crate) async fn run(&self, script: &str) -> Value {
-        self.command("execute/sync", json!({"script": script, "args": []})).await
+        self.command("execute/sync", json!({"script": script, "args": []}))
+            .await
     }
 
     /// Fills a field as a person would.
     pub(crate) async fn fill(&self, css: &str, text: &str) {
         let element = self.element(css).await;
-        self.command(&format!("element/{element}/value"), json!({"text": text})).await;
+        self.command(&format!("element/{element}/value"), json!({"text": text}))
+            .await;
     }
 
     pub(crate) async fn click(&self, css: &str) {
         let element = self.element(css).await;
-        self.command(&format!("element/{element}/click"), json!({})).await;
+        self.command(&format!("element/{element}/click"), json!({}))
+            .await;
     }
 
     /// Waits until an expression is true in the page; fails with what the page shows when it never is.
@@ -95,7 +107,11 @@ impl Browser {
         let end = Instant::now() + PATIENCE;
         while self.run(&format!("return Boolean({expression})")).await != Value::Bool(true) {
             let shown = self.run("return document.body.innerText").await;
-            assert!(Instant::now() < end, "never true: {expression}\nthe page shows: {shown}\nlog: {:?}", self.log().await);
+            assert!(
+                Instant::now() < end,
+                "never true: {expression}\nthe page shows: {shown}\nlog: {:?}",
+                self.log().await
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -104,12 +120,20 @@ impl Browser {
     pub(crate) async fn log(&self) -> Vec<String> {
         let entries = self.command("se/log", json!({"type": "browser"})).await;
         let entries = entries.as_array().cloned().unwrap_or_default();
-        entries.iter().filter_map(|entry| Some(entry["message"].as_str()?.to_owned())).collect()
+        entries
+            .iter()
+            .filter_map(|entry| Some(entry["message"].as_str()?.to_owned()))
+            .collect()
     }
 
     async fn element(&self, css: &str) -> String {
-        let found = self.command("element", json!({"using": "css selector", "value": css})).await;
-        found[ELEMENT].as_str().unwrap_or_else(|| panic!("no element {css}: {found}")).to_owned()
+        let found = self
+            .command("element", json!({"using": "css selector", "value": css}))
+            .await;
+        found[ELEMENT]
+            .as_str()
+            .unwrap_or_else(|| panic!("no element {css}: {found}"))
+            .to_owned()
     }
 
     async fn command(&self, path: &str, body: Value) -> Value {
@@ -124,7 +148,9 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         // Killing the driver's group would need a C library; the driver ends its Chromium on SIGTERM.
-        let asked = Command::new("kill").arg(self.driver.id().to_string()).status();
+        let asked = Command::new("kill")
+            .arg(self.driver.id().to_string())
+            .status();
         if !asked.is_ok_and(|status| status.success()) {
             let _ = self.driver.kill();
         }
@@ -148,13 +174,18 @@ impl Drop for Profile {
 }
 
 fn uuid_like() -> u128 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos()
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_nanos()
 }
 
 /// A missing browser is a failure with the command that mends it, never a silent skip.
 fn find(names: &[&str]) -> String {
     let paths = std::env::var_os("PATH").unwrap_or_default();
-    let candidates = names.iter().flat_map(|name| std::env::split_paths(&paths).map(move |dir| dir.join(name)));
+    let candidates = names
+        .iter()
+        .flat_map(|name| std::env::split_paths(&paths).map(move |dir| dir.join(name)));
     let found = candidates.into_iter().find(|path| path.is_file());
     found.unwrap_or_else(|| panic!("{names:?} not found: `apt-get install chromium chromium-driver`, or run scripts/test as root"))
         .display()

@@ -1,1 +1,59 @@
-//! sec-ratelimit
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        reason = "a test that overflows fails"
+    )
+)]
+
+mod answer;
+mod builder;
+mod challenge;
+mod config;
+mod decision;
+mod digest;
+mod error;
+mod fixed;
+mod gcra;
+mod headers;
+mod key;
+mod layer;
+mod limiter;
+mod log;
+mod login;
+mod quota;
+mod refused;
+mod reservation;
+mod service;
+mod store;
+mod subject;
+mod tier;
+
+pub use self::answer::{Answer, Standing};
+pub use self::builder::LimiterBuilder;
+pub use self::challenge::{Challenge, ProofError, ProofOfWork, solve};
+pub use self::config::{RateLimitConfig, TierConfig};
+pub use self::decision::{Decision, TierStanding};
+pub use self::error::{ConfigError, ConfigErrorKind};
+pub use self::fixed::{FixedState, FixedWindow};
+pub use self::gcra::{Gcra, GcraHold, GcraState};
+pub use self::headers::Fields;
+pub use self::key::{Key, KeyParts, MatchedRoute, PrincipalKey, UNMATCHED};
+pub use self::layer::RateLimitLayer;
+pub use self::limiter::Limiter;
+pub use self::log::ExactLog;
+pub use self::login::{
+    LoginAttempt, LoginLimit, LoginLimitConfig, LoginRefusal, LoginTierConfig, Proof,
+};
+pub use self::quota::Quota;
+pub use self::refused::{LimitError, Refused};
+pub use self::reservation::Reservation;
+pub use self::service::{RateLimitFuture, RateLimitService};
+pub use self::subject::{Subject, SubjectError, SubjectPart};
+pub use self::tier::{OnExceed, Tier};
+
+#[cfg(test)]
+mod tests;

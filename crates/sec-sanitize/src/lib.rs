@@ -14,6 +14,7 @@ pub mod text;
 
 pub use self::config::{HtmlConfig, JsonConfig, SanitizeConfig, SanitizeLimits};
 pub use self::errors::{ErrorLayer, HandlerError};
+pub use self::extract::InputRefusal;
 #[cfg(feature = "axum")]
 pub use self::extract::Valid;
 pub use self::html::{Budget, BudgetError, HtmlPolicy, SafeHtml};

@@ -41,7 +41,13 @@ impl Comments {
     }
 
     pub fn all(&self) -> Vec<Comment> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).1.iter().cloned().collect()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .1
+            .iter()
+            .cloned()
+            .collect()
     }
 
     pub fn get(&self, id: u64) -> Option<Comment> {

@@ -1,7 +1,7 @@
 //! The accounts: a map in memory. A real service keeps them in its database.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use sec_tokens::PasswordHash;
 
@@ -18,7 +18,13 @@ pub struct User {
 }
 
 #[derive(Debug, Default)]
-pub struct Users(RwLock<HashMap<String, User>>);
+pub struct Users(RwLock<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    by_name: HashMap<String, User>,
+    made: u64,
+}
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum AddError {
@@ -28,40 +34,59 @@ pub enum AddError {
 
 impl Users {
     /// Adds an account; names that differ only in case are one name.
-    pub fn add(&self, name: &str, role: &'static str, password: PasswordHash) -> Result<User, AddError> {
-        let mut users = self.0.write().unwrap_or_else(PoisonError::into_inner);
+    pub fn add(
+        &self,
+        name: &str,
+        role: &'static str,
+        password: PasswordHash,
+    ) -> Result<User, AddError> {
+        let mut table = self.write();
         let key = name.to_ascii_lowercase();
-        if users.contains_key(&key) {
+        if table.by_name.contains_key(&key) {
             return Err(AddError::Taken);
         }
-        if users.len() >= MOST_USERS {
+        if table.by_name.len() >= MOST_USERS {
             return Err(AddError::Full);
         }
+        table.made += 1;
         let user = User {
-            id: format!("u{}", users.len() + 1),
+            id: format!("u{}", table.made),
             name: name.to_owned(),
             role,
             password,
         };
-        users.insert(key, user.clone());
+        table.by_name.insert(key, user.clone());
         Ok(user)
     }
 
     pub fn by_name(&self, name: &str) -> Option<User> {
-        let users = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        users.get(&name.to_ascii_lowercase()).cloned()
+        self.read().by_name.get(&name.to_ascii_lowercase()).cloned()
     }
 
     pub fn by_id(&self, id: &str) -> Option<User> {
-        let users = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        users.values().find(|user| user.id == id).cloned()
+        self.read()
+            .by_name
+            .values()
+            .find(|user| user.id == id)
+            .cloned()
+    }
+
+    pub fn remove(&self, name: &str) {
+        self.write().by_name.remove(&name.to_ascii_lowercase());
     }
 
     /// Replaces a hash whose parameters are out of date.
     pub fn set_password(&self, name: &str, password: PasswordHash) {
-        let mut users = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(user) = users.get_mut(&name.to_ascii_lowercase()) {
+        if let Some(user) = self.write().by_name.get_mut(&name.to_ascii_lowercase()) {
             user.password = password;
         }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Table> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Table> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

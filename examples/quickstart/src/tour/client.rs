@@ -59,7 +59,8 @@ impl Client {
 
     pub async fn post(&self, path: &str, body: &Value) -> Result<Answer, Failure> {
         let json = (CONTENT_TYPE.as_str(), "application/json");
-        self.send(Method::POST, path, &[json], body.to_string().into()).await
+        self.send(Method::POST, path, &[json], body.to_string().into())
+            .await
     }
 
     /// Sends one request over a connection of its own.
@@ -70,7 +71,10 @@ impl Client {
         headers: &[(&str, &str)],
         body: Bytes,
     ) -> Result<Answer, Failure> {
-        let mut request = Request::builder().method(method).uri(path).header(HOST, self.server.to_string());
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, self.server.to_string());
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
@@ -83,9 +87,16 @@ impl Client {
         let io = TokioIo::new(self.connect().await?);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await?;
         let connection = tokio::spawn(connection);
-        let (parts, body) = sender.send_request(request.body(Full::new(body))?).await?.into_parts();
+        let (parts, body) = sender
+            .send_request(request.body(Full::new(body))?)
+            .await?
+            .into_parts();
         // A server that refuses a body early may close before it was read; what it answered still counts.
-        let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let body = body
+            .collect()
+            .await
+            .map(|body| body.to_bytes())
+            .unwrap_or_default();
         connection.abort();
         Ok(Answer {
             status: parts.status,
@@ -101,7 +112,10 @@ impl Client {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await?;
         let head = String::from_utf8_lossy(&answer);
-        let code = head.split(' ').nth(1).ok_or("the connection was closed without an answer")?;
+        let code = head
+            .split(' ')
+            .nth(1)
+            .ok_or("the connection was closed without an answer")?;
         Ok(code.parse()?)
     }
 
@@ -118,7 +132,10 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 
     /// The `name=value` of the refresh cookie, as a browser would send it back.

@@ -48,10 +48,21 @@ struct Wanted<'a> {
 }
 
 impl Tour {
-    async fn begin(app: Arc<App>, server: SocketAddr, (name, password): (&str, &str)) -> Result<Self, Failure> {
+    async fn begin(
+        app: Arc<App>,
+        server: SocketAddr,
+        (name, password): (&str, &str),
+    ) -> Result<Self, Failure> {
         let admin = Client::new(server, [99, 1]);
-        let answer = admin.post("/auth/login", &json!({"username": name, "password": password})).await?;
-        let token = answer.access_token().ok_or("the administrator cannot log in")?;
+        let answer = admin
+            .post(
+                "/auth/login",
+                &json!({"username": name, "password": password}),
+            )
+            .await?;
+        let token = answer
+            .access_token()
+            .ok_or("the administrator cannot log in")?;
         Ok(Self {
             app,
             server,
@@ -70,7 +81,8 @@ impl Tour {
     /// A new account, logged in.
     async fn member(&mut self, name: &str) -> Result<Client, Failure> {
         let caller = self.stranger();
-        let form = json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
+        let form =
+            json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
         let answer = caller.post("/auth/signup", &form).await?;
         if answer.status != 201 {
             return Err(format!("{name} cannot sign up: {}", answer.json()).into());
@@ -79,22 +91,44 @@ impl Tour {
     }
 
     async fn log_in(&self, mut caller: Client, name: &str) -> Result<Client, Failure> {
-        let answer = caller.post("/auth/login", &json!({"username": name, "password": PASSWORD})).await?;
-        let token = answer.access_token().ok_or_else(|| format!("{name} cannot log in: {}", answer.json()))?;
+        let answer = caller
+            .post(
+                "/auth/login",
+                &json!({"username": name, "password": PASSWORD}),
+            )
+            .await?;
+        let token = answer
+            .access_token()
+            .ok_or_else(|| format!("{name} cannot log in: {}", answer.json()))?;
         caller.cookie = answer.cookie();
         Ok(caller.with_token(token))
     }
 
     /// Judges an answer, and the entry that it left.
-    async fn judge(&mut self, tried: &str, answer: &Answer, wanted: Wanted<'_>) -> Result<(), Failure> {
+    async fn judge(
+        &mut self,
+        tried: &str,
+        answer: &Answer,
+        wanted: Wanted<'_>,
+    ) -> Result<(), Failure> {
         let mut faults: Vec<String> = Vec::new();
         if answer.status.as_u16() != wanted.status {
             faults.push(format!("wanted {}", wanted.status));
         }
-        if wanted.status >= 400 && !answer.header("content-type").starts_with("application/problem+json") {
+        if wanted.status >= 400
+            && !answer
+                .header("content-type")
+                .starts_with("application/problem+json")
+        {
             faults.push("not a problem".to_owned());
         }
-        faults.extend(wanted.also.iter().filter(|(_, held)| !held).map(|(what, _)| (*what).to_owned()));
+        faults.extend(
+            wanted
+                .also
+                .iter()
+                .filter(|(_, held)| !held)
+                .map(|(what, _)| (*what).to_owned()),
+        );
         let entry = match wanted.entry {
             Some(kind) => self.entry(kind, answer.request_id()).await?,
             None => "-".to_owned(),
@@ -115,7 +149,10 @@ impl Tour {
         let path = format!("/admin/audit?action={kind}&request_id={request_id}");
         let page = self.admin.get(&path).await?;
         let page = page.json();
-        let Some(entry) = page["entries"].as_array().and_then(|entries| entries.first()) else {
+        let Some(entry) = page["entries"]
+            .as_array()
+            .and_then(|entries| entries.first())
+        else {
             return Ok(String::new());
         };
         let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();

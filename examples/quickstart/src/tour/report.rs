@@ -23,13 +23,24 @@ impl Row {
 /// Prints all rows; true when none has a fault.
 pub fn print(rows: &[Row]) -> bool {
     let width = |column: fn(&Row) -> &str, most: usize| {
-        rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0).min(most)
+        rows.iter()
+            .map(|row| column(row).chars().count())
+            .max()
+            .unwrap_or(0)
+            .min(most)
     };
     let tried = width(|row| &row.tried, 62);
     let came = width(|row| &row.came, 44);
-    println!("\n      {:tried$}  {:came$}  audit entry", "tried", "came back");
+    println!(
+        "\n      {:tried$}  {:came$}  audit entry",
+        "tried", "came back"
+    );
     for row in rows {
-        let mark = if row.faults.is_empty() { "pass" } else { "FAIL" };
+        let mark = if row.faults.is_empty() {
+            "pass"
+        } else {
+            "FAIL"
+        };
         println!(
             "{mark}  {:tried$}  {:came$}  {}",
             cut(&row.tried, tried),
@@ -49,5 +60,8 @@ fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }
-    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+    text.chars()
+        .take(most.saturating_sub(1))
+        .chain(['…'])
+        .collect()
 }

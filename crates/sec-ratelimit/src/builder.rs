@@ -1,0 +1,169 @@
+//! Putting a limiter together.
+
+use std::sync::Arc;
+
+use sec_core::{Clock, SystemClock};
+
+use crate::decision::Policy;
+use crate::digest::Seed;
+use crate::limiter::{Inner, MAX_TIERS, TierTable};
+use crate::quota::Algorithm;
+use crate::store::{Table, bytes_for};
+use crate::{ConfigError, ConfigErrorKind, Key, Limiter, Quota, Tier};
+
+/// Builds a [`Limiter`]: its tiers, its memory and its clock.
+#[derive(Clone, Debug)]
+#[must_use = "a limiter exists once `build` is called"]
+pub struct LimiterBuilder {
+    tiers: Vec<Tier>,
+    capacity: usize,
+    clock: Arc<dyn Clock>,
+}
+
+impl LimiterBuilder {
+    /// The largest capacity: 2²⁸ keys per tier.
+    pub const MAX_CAPACITY: usize = 1 << 28;
+
+    pub(crate) fn new() -> Self {
+        Self {
+            tiers: Vec::new(),
+            capacity: 65_536,
+            clock: SystemClock::shared(),
+        }
+    }
+
+    /// Adds a tier: a name, a quota, and whom it counts.
+    pub fn tier(self, name: impl Into<String>, quota: Quota, key: impl Into<Key>) -> Self {
+        self.with_tier(Tier::new(name, quota, key))
+    }
+
+    /// Adds a tier with settings of its own.
+    pub fn with_tier(mut self, tier: Tier) -> Self {
+        self.tiers.push(tier);
+        self
+    }
+
+    /// How many keys each tier remembers at least. Default: 65 536, which is 3.9 MB per tier.
+    ///
+    /// The memory is taken when the limiter is built and never grows: 60 bytes per key, and twelve
+    /// more per unit of an exact quota. A tier with a [global](Key::global) key takes one slot.
+    ///
+    /// When more keys are live than there is room for, a new one takes the place of the key with the
+    /// least used quota near it, whose count is then forgotten; but a key **at its limit is never
+    /// forgotten**. Where all are at their limit, new keys share one quota (per tier, and per each of
+    /// the table's up to 64 shards) until an old one expires, and their decision is
+    /// [degraded](crate::Decision::degraded). So a flood of invented keys can cost accuracy, but
+    /// neither memory nor a lock that holds. Too small a capacity makes this happen in ordinary
+    /// traffic.
+    pub fn capacity(mut self, keys: usize) -> Self {
+        self.capacity = keys;
+        self
+    }
+
+    /// Where the time comes from. Default: the system's monotonic clock. The windows never look at
+    /// the time of day, so setting the machine's clock changes nothing.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The bytes that the tables of the limiter will take.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    pub fn memory(&self) -> Result<usize, ConfigError> {
+        let algorithms = self.algorithms()?;
+        Ok(self
+            .tiers
+            .iter()
+            .zip(&algorithms)
+            .map(|(tier, algorithm)| bytes_for(self.keys(tier), algorithm))
+            .fold(0, usize::saturating_add))
+    }
+
+    /// Builds the limiter and takes its memory.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the tier and the field when there is no tier or more than eight, a name
+    /// is unusable or taken, or a number is outside of its range.
+    pub fn build(self) -> Result<Limiter, ConfigError> {
+        let algorithms = self.algorithms()?;
+        let policies = self.tiers.iter().map(|tier| Policy {
+            name: tier.name.as_str().into(),
+            key: tier.key.label().into(),
+            window: tier.quota.window(),
+        });
+        let policies = policies.collect();
+        let tables: Vec<_> = self
+            .tiers
+            .iter()
+            .zip(&algorithms)
+            .map(|(tier, algorithm)| Table::new(self.keys(tier), *algorithm))
+            .collect();
+        let tiers = self.tiers.into_iter().zip(algorithms).zip(tables);
+        Ok(Limiter(Arc::new(Inner {
+            tiers: tiers
+                .map(|((tier, algorithm), table)| TierTable {
+                    tier,
+                    algorithm,
+                    table,
+                })
+                .collect(),
+            policies,
+            seed: Seed::random(),
+            clock: self.clock,
+        })))
+    }
+
+    /// Checks everything, and gives the tiers' algorithms.
+    fn algorithms(&self) -> Result<Vec<Algorithm>, ConfigError> {
+        let fault = |field: String, kind| Err(ConfigError::new(field, kind));
+        if self.tiers.is_empty() {
+            return fault("tiers".into(), ConfigErrorKind::NoTiers);
+        }
+        if self.tiers.len() > MAX_TIERS {
+            let most = MAX_TIERS;
+            return fault("tiers".into(), ConfigErrorKind::TooManyTiers { most });
+        }
+        let capacity = ConfigErrorKind::OutOfRange {
+            least: 1,
+            most: Self::MAX_CAPACITY as u64,
+        };
+        if self.capacity == 0 || self.capacity > Self::MAX_CAPACITY {
+            return fault("capacity".into(), capacity);
+        }
+        let mut algorithms = Vec::with_capacity(self.tiers.len());
+        for (index, tier) in self.tiers.iter().enumerate() {
+            let field = |name: &str| format!("tiers[{index}].{name}");
+            let printable = |b: u8| (b' '..=b'~').contains(&b) && b != b'"' && b != b'\\';
+            if !(1..=64).contains(&tier.name.len()) || !tier.name.bytes().all(printable) {
+                return fault(field("name"), ConfigErrorKind::Name);
+            }
+            let mut earlier = self.tiers.iter().take(index);
+            if earlier.any(|other| other.name == tier.name) {
+                return fault(field("name"), ConfigErrorKind::Duplicate);
+            }
+            if tier
+                .capacity
+                .is_some_and(|keys| keys == 0 || keys > Self::MAX_CAPACITY)
+            {
+                return fault(field("capacity"), capacity);
+            }
+            match tier.quota.algorithm() {
+                Ok(algorithm) => algorithms.push(algorithm),
+                Err((name, kind)) => return fault(field(name), kind),
+            }
+        }
+        Ok(algorithms)
+    }
+
+    fn keys(&self, tier: &Tier) -> usize {
+        if tier.key.is_global() {
+            1
+        } else {
+            tier.capacity.unwrap_or(self.capacity)
+        }
+    }
+}

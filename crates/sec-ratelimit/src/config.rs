@@ -1,0 +1,292 @@
+//! The form of a limiter in a configuration file.
+
+use std::time::Duration;
+
+use sec_core::{FieldFaults, PathRules, Section};
+use serde::Deserialize;
+
+use crate::quota::PRESETS;
+use crate::{
+    ConfigError, ConfigErrorKind, Fields, Key, Limiter, LimiterBuilder, OnExceed, Quota,
+    RateLimitLayer, Tier,
+};
+
+/// One limiter as a configuration file gives it. What only code can say (closures, a clock, a hook)
+/// is added to [`builder`](Self::builder) or [`layer`](Self::layer).
+///
+/// ```
+/// # use sec_ratelimit::RateLimitConfig;
+/// let config: RateLimitConfig = serde_json::from_str(r#"{
+///     "headers": ["ietf", "legacy"],
+///     "tiers": [
+///         {"name": "api", "preset": "api", "key": "principal-or-ip"},
+///         {"name": "burst", "algorithm": "gcra", "limit": 50, "per": "10s", "burst": 10, "key": "ip+route"}
+///     ]
+/// }"#)?;
+/// let layer = config.layer()?;
+/// # let _ = layer;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct RateLimitConfig {
+    /// Whether the layer does anything. Default: true.
+    pub enabled: bool,
+    /// Whether refusals are only reported. Default: false.
+    pub shadow: bool,
+    /// The header fields of answers: `ietf`, `legacy`. Default: `["ietf"]`.
+    pub headers: Vec<String>,
+    /// Path prefixes that are limited. Default: empty, which is all.
+    pub include: Vec<String>,
+    /// Path prefixes that are not limited. Default: none.
+    pub exclude: Vec<String>,
+    /// How many keys each tier remembers. Default: 65 536.
+    pub capacity: usize,
+    /// The tiers, one to eight. Default: none, which is refused: a limiter without tiers limits nothing.
+    pub tiers: Vec<TierConfig>,
+}
+
+/// One tier: a name, a key, and either a preset or an algorithm with its numbers.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct TierConfig {
+    /// The policy's name in header fields and events.
+    pub name: String,
+    /// Whom it counts: `ip`, `principal`, `principal-or-ip`, `role`, `tenant`, `route`, `global`,
+    /// `header:<name>`, `given`, or several of them joined by `+`. Default: `ip`.
+    pub key: Option<String>,
+    /// A [preset](Quota::preset), instead of the four below.
+    pub preset: Option<String>,
+    /// `fixed` (the default), `exact` or `gcra`.
+    pub algorithm: Option<String>,
+    /// Units per window.
+    pub limit: Option<u64>,
+    /// The window: `"15m"`, or seconds.
+    #[serde(with = "sec_core::duration::option")]
+    pub per: Option<Duration>,
+    /// The size of a `gcra` bucket. Default: the limit.
+    pub burst: Option<u64>,
+    /// `refuse` (the default) or `demand`.
+    pub on_exceed: Option<String>,
+}
+
+const HEADERS: &str = "ietf, legacy";
+const ALGORITHMS: &str = "fixed, exact, gcra";
+const EXCEED: &str = "refuse, demand";
+const KEYS: &str = "ip, principal, principal-or-ip, role, tenant, route, global, header:<name>, \
+                    given, or several joined by +";
+
+impl RateLimitConfig {
+    /// The limiter's builder, for settings that a file cannot have.
+    ///
+    /// # Errors
+    ///
+    /// The first fault, with the path of its field.
+    pub fn builder(&self) -> Result<LimiterBuilder, ConfigError> {
+        let mut builder = Limiter::builder().capacity(self.capacity);
+        for (index, tier) in self.tiers.iter().enumerate() {
+            builder = builder.with_tier(tier.tier().map_err(|(field, kind)| {
+                ConfigError::new(format!("tiers[{index}].{field}"), kind)
+            })?);
+        }
+        Ok(builder)
+    }
+
+    /// The limiter, for the plain functions.
+    ///
+    /// # Errors
+    ///
+    /// The first fault, with the path of its field.
+    pub fn limiter(&self) -> Result<Limiter, ConfigError> {
+        self.builder()?.build()
+    }
+
+    /// The layer.
+    ///
+    /// # Errors
+    ///
+    /// The first fault, with the path of its field.
+    pub fn layer(&self) -> Result<RateLimitLayer, ConfigError> {
+        self.layer_of(self.limiter()?)
+    }
+
+    /// A layer with this section's settings around a limiter, which may have been built from
+    /// [`builder`](Self::builder) with more.
+    ///
+    /// # Errors
+    ///
+    /// The first fault, with the path of its field.
+    pub fn layer_of(&self, limiter: Limiter) -> Result<RateLimitLayer, ConfigError> {
+        Ok(RateLimitLayer::new(limiter)?
+            .enabled(self.enabled)
+            .shadow(self.shadow)
+            .headers(self.fields()?)
+            .paths(self.paths()?))
+    }
+
+    fn fields(&self) -> Result<Fields, ConfigError> {
+        let mut fields = Fields::NONE;
+        for (index, name) in self.headers.iter().enumerate() {
+            fields = fields.and(match name.as_str() {
+                "ietf" => Fields::IETF,
+                "legacy" => Fields::LEGACY,
+                _ => {
+                    return Err(ConfigError::new(
+                        format!("headers[{index}]"),
+                        unknown(HEADERS),
+                    ));
+                }
+            });
+        }
+        Ok(fields)
+    }
+
+    fn paths(&self) -> Result<PathRules, ConfigError> {
+        let mut rules = PathRules::all();
+        let fault = |list: &str, index: usize, error: sec_core::PathRuleError| {
+            let kind = ConfigErrorKind::Path(error.to_string());
+            ConfigError::new(format!("{list}[{index}]"), kind)
+        };
+        for (index, prefix) in self.include.iter().enumerate() {
+            rules = rules
+                .include(prefix)
+                .map_err(|error| fault("include", index, error))?;
+        }
+        for (index, prefix) in self.exclude.iter().enumerate() {
+            rules = rules
+                .exclude(prefix)
+                .map_err(|error| fault("exclude", index, error))?;
+        }
+        Ok(rules)
+    }
+}
+
+type Fault = (&'static str, ConfigErrorKind);
+
+impl TierConfig {
+    fn tier(&self) -> Result<Tier, Fault> {
+        let on_exceed = match self.on_exceed.as_deref() {
+            None | Some("refuse") => OnExceed::Refuse,
+            Some("demand") => OnExceed::Demand,
+            Some(_) => return Err(("on_exceed", unknown(EXCEED))),
+        };
+        Ok(Tier::new(&self.name, self.quota()?, self.key()?).on_exceed(on_exceed))
+    }
+
+    fn quota(&self) -> Result<Quota, Fault> {
+        if let Some(name) = &self.preset {
+            for (field, given) in [
+                ("algorithm", self.algorithm.is_some()),
+                ("limit", self.limit.is_some()),
+                ("per", self.per.is_some()),
+                ("burst", self.burst.is_some()),
+            ] {
+                if given {
+                    return Err((field, ConfigErrorKind::PresetSays));
+                }
+            }
+            let names = PRESETS.map(|(name, _)| name).join(", ");
+            return Quota::preset(name).ok_or_else(|| ("preset", unknown(&names)));
+        }
+        let limit = self.limit.ok_or(("limit", ConfigErrorKind::Missing))?;
+        let per = self.per.ok_or(("per", ConfigErrorKind::Missing))?;
+        let quota = match self.algorithm.as_deref() {
+            None | Some("fixed") => Quota::per(limit, per),
+            Some("exact") => Quota::per(limit, per).exact(),
+            Some("gcra") => Quota::gcra(limit, per),
+            Some(_) => return Err(("algorithm", unknown(ALGORITHMS))),
+        };
+        Ok(self.burst.map_or(quota, |burst| quota.burst(burst)))
+    }
+
+    fn key(&self) -> Result<Key, Fault> {
+        let text = self.key.as_deref().unwrap_or("ip");
+        let mut key = Key::global();
+        for part in text.split('+') {
+            key = key.and(match part {
+                "ip" => Key::ip(),
+                "principal" => Key::principal().into(),
+                "principal-or-ip" => Key::principal().or_ip(),
+                "role" => Key::role(),
+                "tenant" => Key::tenant(),
+                "route" => Key::route(),
+                "global" => Key::global(),
+                "given" => Key::given(self.name.as_str()),
+                _ => {
+                    let Some(name) = part.strip_prefix("header:") else {
+                        return Err(("key", unknown(KEYS)));
+                    };
+                    let name = name.parse();
+                    Key::header(name.map_err(|_| ("key", ConfigErrorKind::HeaderName))?)
+                }
+            });
+        }
+        Ok(key)
+    }
+}
+
+impl Default for RateLimitConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            shadow: false,
+            headers: vec!["ietf".into()],
+            include: Vec::new(),
+            exclude: Vec::new(),
+            capacity: 65_536,
+            tiers: Vec::new(),
+        }
+    }
+}
+
+impl Section for RateLimitConfig {
+    /// Reports the faults of every tier and list; the rules are those of the constructors.
+    fn check(&self, faults: &mut FieldFaults) {
+        let mut add = |result: Result<(), ConfigError>| {
+            if let Err(error) = result {
+                faults.add(error.field(), error.kind());
+            }
+        };
+        add(self.fields().map(drop));
+        add(self.paths().map(drop));
+        // Each tier alone, so that all faults come at once; then together, without taking memory.
+        let mut sound = true;
+        for (index, tier) in self.tiers.iter().enumerate() {
+            let checked = tier.tier().and_then(|tier| tier.quota.algorithm());
+            sound &= checked.is_ok();
+            add(checked.map(drop).map_err(|(field, kind)| {
+                ConfigError::new(format!("tiers[{index}].{field}"), kind)
+            }));
+        }
+        if sound {
+            add(self
+                .builder()
+                .and_then(|builder| builder.memory())
+                .map(drop));
+        }
+    }
+}
+
+impl TryFrom<&RateLimitConfig> for RateLimitLayer {
+    type Error = ConfigError;
+
+    fn try_from(config: &RateLimitConfig) -> Result<Self, ConfigError> {
+        config.layer()
+    }
+}
+
+impl TryFrom<&RateLimitConfig> for Limiter {
+    type Error = ConfigError;
+
+    fn try_from(config: &RateLimitConfig) -> Result<Self, ConfigError> {
+        config.limiter()
+    }
+}
+
+fn unknown(expected: &str) -> ConfigErrorKind {
+    ConfigErrorKind::Unknown {
+        expected: expected.into(),
+    }
+}

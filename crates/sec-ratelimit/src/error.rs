@@ -1,0 +1,103 @@
+//! What can be wrong with a limiter when it is built.
+
+use std::fmt;
+
+/// A configuration that cannot be used, with the field that is wrong. Raised when a limiter, a layer
+/// or a challenge is built, never per request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    field: String,
+    kind: ConfigErrorKind,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigErrorKind {
+    /// A limiter without tiers limits nothing.
+    #[error("at least one tier is needed")]
+    NoTiers,
+    /// More tiers than one decision can hold.
+    #[error("at most {most} tiers make one decision")]
+    TooManyTiers {
+        /// How many there may be.
+        most: usize,
+    },
+    /// The name cannot be written into a header field.
+    #[error("a tier's name is 1 to 64 printable ASCII characters without quotes and backslashes")]
+    Name,
+    /// Two tiers share a name.
+    #[error("another tier has this name")]
+    Duplicate,
+    /// A number outside of its range.
+    #[error("must be from {least} to {most}")]
+    OutOfRange {
+        /// The least value.
+        least: u64,
+        /// The largest value.
+        most: u64,
+    },
+    /// The window is empty or too long.
+    #[error("must be longer than zero and at most ten years")]
+    Window,
+    /// A setting that does not belong to the chosen algorithm.
+    #[error("{0}")]
+    Misused(&'static str),
+    /// A layer cannot know a key which only the caller can give.
+    #[error("the key of this tier is given by the caller, so no layer can make it from a request")]
+    GivenKey,
+    /// A required field is missing.
+    #[error("is needed unless a preset is given")]
+    Missing,
+    /// A preset and a setting which the preset already says.
+    #[error("is already said by the preset")]
+    PresetSays,
+    /// A name that is not in the closed list.
+    #[error("unknown: expected {expected}")]
+    Unknown {
+        /// What may stand here.
+        expected: String,
+    },
+    /// A header name that is none.
+    #[error("is not a header name")]
+    HeaderName,
+    /// A path rule that is none.
+    #[error("{0}")]
+    Path(String),
+    /// A key too short to sign with.
+    #[error("a key of at least 32 bytes is needed")]
+    ShortKey,
+}
+
+impl ConfigError {
+    pub(crate) fn new(field: impl Into<String>, kind: ConfigErrorKind) -> Self {
+        Self {
+            field: field.into(),
+            kind,
+        }
+    }
+
+    /// The path of the field that is wrong, for example `tiers[0].per`.
+    #[must_use]
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn kind(&self) -> &ConfigErrorKind {
+        &self.kind
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.kind)
+    }
+}
+
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.kind)
+    }
+}

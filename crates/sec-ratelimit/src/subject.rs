@@ -1,0 +1,208 @@
+//! Whom a limit counts, given as plain values.
+
+use std::net::IpAddr;
+
+use sec_core::{AddrGrouping, AddrPrefix};
+
+use crate::digest::{Digest, KeyHasher, Seed};
+
+/// Whom one tier counts, put together from plain values.
+///
+/// ```
+/// use std::net::IpAddr;
+/// use sec_ratelimit::Subject;
+///
+/// let client: IpAddr = "2001:db8::7".parse()?;
+/// let both = Subject::of(client).and("alice");
+/// # let _ = both;
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+///
+/// The parts are delimited by kind and length: an account named like an address is not that
+/// address, and `("ab", "c")` is not `("a", "bc")`. Their text is hashed at once and never stored.
+/// A subject made of the same parts as a [`Key`](crate::Key) takes from a request means the same
+/// key.
+#[derive(Clone, Debug)]
+pub struct Subject<'a> {
+    parts: [Option<SubjectPart<'a>>; MAX_PARTS],
+    limit: Option<u64>,
+    overfull: bool,
+}
+
+const MAX_PARTS: usize = 4;
+
+/// One value of a [`Subject`]: made from text, bytes, a number or an address.
+#[derive(Clone, Copy)]
+pub struct SubjectPart<'a>(Part<'a>);
+
+#[derive(Clone, Copy)]
+pub(crate) enum Part<'a> {
+    Text(&'a [u8]),
+    Number(u64),
+    Group(AddrPrefix),
+    /// Several values of one source, hashed together.
+    Several(Digest),
+    /// There is no value; all that have none share this one.
+    Absent,
+}
+
+impl<'a> Subject<'a> {
+    /// How many parts a subject may have.
+    pub const MAX_PARTS: usize = MAX_PARTS;
+
+    /// A subject of one part.
+    #[must_use]
+    pub fn of(part: impl Into<SubjectPart<'a>>) -> Self {
+        Self::everyone().and(part)
+    }
+
+    /// The subject of a tier that counts everyone together: no parts.
+    #[must_use]
+    pub const fn everyone() -> Self {
+        Self {
+            parts: [None; Self::MAX_PARTS],
+            limit: None,
+            overfull: false,
+        }
+    }
+
+    /// Adds a part. More than [`MAX_PARTS`](Self::MAX_PARTS) make the subject unusable: the limiter
+    /// answers [`SubjectError`].
+    #[must_use]
+    pub fn and(mut self, part: impl Into<SubjectPart<'a>>) -> Self {
+        match self.parts.iter_mut().find(|slot| slot.is_none()) {
+            Some(slot) => *slot = Some(part.into()),
+            None => self.overfull = true,
+        }
+        self
+    }
+
+    /// Sets this subject's own limit instead of the quota's, for callers with a plan or a role.
+    /// An exact quota cannot grow: for it, larger limits count as the quota's own.
+    #[must_use]
+    pub const fn limited_to(mut self, limit: u64) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    pub(crate) fn limit(&self) -> Option<u64> {
+        self.limit
+    }
+
+    pub(crate) fn digest(&self, seed: Seed) -> Result<Digest, SubjectError> {
+        if self.overfull {
+            return Err(SubjectError::TooManyParts);
+        }
+        let mut hasher = seed.hasher();
+        for SubjectPart(part) in self.parts.iter().flatten() {
+            part.feed(&mut hasher);
+        }
+        Ok(hasher.finish())
+    }
+}
+
+/// The subjects given do not fit the limiter. A fault of the calling code: nothing was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubjectError {
+    /// One subject per tier is needed, in the order of the tiers.
+    #[error("the limiter has {tiers} tiers, but {given} subjects were given")]
+    Count {
+        /// How many tiers the limiter has.
+        tiers: usize,
+        /// How many subjects were given.
+        given: usize,
+    },
+    /// A subject has more than [`Subject::MAX_PARTS`] parts.
+    #[error("a subject has at most {} parts", Subject::MAX_PARTS)]
+    TooManyParts,
+}
+
+impl Part<'_> {
+    /// The bytes here are part of the key's meaning: the same for a subject and for a `Key`.
+    pub(crate) fn feed(self, hasher: &mut KeyHasher) {
+        match self {
+            Self::Text(bytes) => hasher.part(1, bytes),
+            Self::Number(number) => hasher.part(2, &number.to_le_bytes()),
+            Self::Group(group) => {
+                let bits = [group.bits()];
+                match group.network() {
+                    IpAddr::V4(address) => {
+                        hasher.part(4, &address.octets());
+                        hasher.part(5, &bits);
+                    }
+                    IpAddr::V6(address) => {
+                        hasher.part(6, &address.octets());
+                        hasher.part(5, &bits);
+                    }
+                }
+            }
+            Self::Several([low, high]) => {
+                let mut bytes = [0; 16];
+                let (first, second) = bytes.split_at_mut(8);
+                first.copy_from_slice(&low.to_le_bytes());
+                second.copy_from_slice(&high.to_le_bytes());
+                hasher.part(3, &bytes);
+            }
+            Self::Absent => hasher.part(0, &[]),
+        }
+    }
+}
+
+impl std::fmt::Debug for SubjectPart<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A part may be a secret.
+        f.write_str(match self.0 {
+            Part::Text(_) => "text",
+            Part::Number(_) => "number",
+            Part::Group(_) => "address group",
+            Part::Several(_) => "several",
+            Part::Absent => "absent",
+        })
+    }
+}
+
+impl<'a> From<&'a str> for SubjectPart<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Part::Text(text.as_bytes()))
+    }
+}
+
+impl<'a> From<&'a String> for SubjectPart<'a> {
+    fn from(text: &'a String) -> Self {
+        Self(Part::Text(text.as_bytes()))
+    }
+}
+
+impl<'a> From<&'a [u8]> for SubjectPart<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self(Part::Text(bytes))
+    }
+}
+
+impl From<u64> for SubjectPart<'_> {
+    fn from(number: u64) -> Self {
+        Self(Part::Number(number))
+    }
+}
+
+impl From<AddrPrefix> for SubjectPart<'_> {
+    fn from(group: AddrPrefix) -> Self {
+        Self(Part::Group(group))
+    }
+}
+
+/// A single address is grouped as [`AddrGrouping`] does by default (IPv6 by /64), since one client
+/// can pick its address within its network freely.
+impl From<IpAddr> for SubjectPart<'_> {
+    fn from(address: IpAddr) -> Self {
+        Self(Part::Group(AddrGrouping::default().group(address)))
+    }
+}
+
+/// A value that may be missing; all that miss it share one key.
+impl<'a, T: Into<Self>> From<Option<T>> for SubjectPart<'a> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self(Part::Absent), Into::into)
+    }
+}

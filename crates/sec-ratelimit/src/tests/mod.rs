@@ -1,0 +1,11 @@
+//! What the limiter promises, row by row. A row that a peer got wrong names it.
+
+mod algorithms;
+mod challenge;
+mod config;
+mod headers;
+mod keys;
+mod layer;
+mod log_in;
+mod stack;
+mod tiers;

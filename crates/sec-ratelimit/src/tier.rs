@@ -1,0 +1,111 @@
+//! One tier of a limiter: a name, a quota and a key.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sec_core::Principal;
+
+use crate::{Key, Quota};
+
+/// One tier of a [`Limiter`](crate::Limiter).
+///
+/// ```
+/// use sec_ratelimit::{Key, OnExceed, Quota, Tier};
+///
+/// let api = Tier::new("api", Quota::per_minute(10), Key::principal().or_ip())
+///     .limit_for(|caller| match caller {
+///         Some(caller) if caller.has_role("admin") => Some(100),
+///         Some(caller) if caller.has_role("moderator") => Some(50),
+///         _ => None,
+///     });
+/// let account = Tier::new("account", Quota::per_minute(5), Key::given("account"))
+///     .on_exceed(OnExceed::Demand);
+/// # let _ = (api, account);
+/// ```
+#[derive(Clone)]
+#[must_use = "add it to a `LimiterBuilder`"]
+pub struct Tier {
+    pub(crate) name: String,
+    pub(crate) quota: Quota,
+    pub(crate) key: Key,
+    pub(crate) on_exceed: OnExceed,
+    pub(crate) limit_for: Option<LimitFor>,
+    pub(crate) capacity: Option<usize>,
+}
+
+/// A limit by caller, `None` for the quota's own.
+pub(crate) type LimitFor = Arc<dyn Fn(Option<&Principal>) -> Option<u64> + Send + Sync>;
+
+/// What a tier does when its quota is exhausted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnExceed {
+    /// The request is refused. The default.
+    #[default]
+    Refuse,
+    /// The request is admitted and counted, and the decision names the tier among its
+    /// [demands](crate::Decision::demands): the caller of the limiter must ask for more, such as a
+    /// [proof of work](crate::ProofOfWork). For keys which others can exhaust, such as an account
+    /// at a log-in, where a refusal would let anyone lock the owner out.
+    ///
+    /// A bucket stays at most empty and a log at most full, so that a flood of attempts prolongs the
+    /// demand by no more than one window after its end.
+    Demand,
+}
+
+impl Tier {
+    /// A tier. `name` becomes the policy's name in header fields, problems and events: 1 to 64
+    /// printable ASCII characters.
+    pub fn new(name: impl Into<String>, quota: Quota, key: impl Into<Key>) -> Self {
+        Self {
+            name: name.into(),
+            quota,
+            key: key.into(),
+            on_exceed: OnExceed::default(),
+            limit_for: None,
+            capacity: None,
+        }
+    }
+
+    /// What to do when the quota is exhausted. Default: [`OnExceed::Refuse`].
+    pub fn on_exceed(mut self, on_exceed: OnExceed) -> Self {
+        self.on_exceed = on_exceed;
+        self
+    }
+
+    /// A limit by caller (`None` for an anonymous one); where the closure answers `None`, the
+    /// quota's own. The window stays. A limit of 0 admits nothing, `u64::MAX` everything. The burst
+    /// of a bucket follows the limit unless it was set. An exact quota cannot grow: for it, larger
+    /// limits count as its own. Default: none.
+    ///
+    /// With it, a request whose caller was never resolved is answered 500, as with
+    /// [`Key::principal`]. The plain functions with subjects have
+    /// [`Subject::limited_to`](crate::Subject::limited_to) instead.
+    pub fn limit_for<F>(mut self, limit: F) -> Self
+    where
+        F: Fn(Option<&Principal>) -> Option<u64> + Send + Sync + 'static,
+    {
+        self.limit_for = Some(Arc::new(limit));
+        self
+    }
+
+    /// How many keys this tier remembers at least. Default: the limiter's
+    /// [capacity](crate::LimiterBuilder::capacity).
+    pub fn capacity(mut self, keys: usize) -> Self {
+        self.capacity = Some(keys);
+        self
+    }
+}
+
+impl fmt::Debug for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tier")
+            .field("name", &self.name)
+            .field("quota", &self.quota)
+            .field("key", &self.key)
+            .field("on_exceed", &self.on_exceed)
+            .field("limit_for", &self.limit_for.as_ref().map(|_| ".."))
+            .field("capacity", &self.capacity)
+            .finish()
+    }
+}

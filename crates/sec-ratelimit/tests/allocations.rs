@@ -1,0 +1,118 @@
+//! How often a decision allocates: never, but once for what holds a refusal.
+#![allow(unsafe_code, reason = "a counting allocator is unsafe by its trait")]
+#![allow(missing_docs, reason = "a test")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use http::{Request, Response};
+use sec_core::RequestContext;
+use sec_ratelimit::{Fields, Key, Limiter, OnExceed, Quota, RateLimitLayer, Subject, Tier};
+use tower::{Layer, Service, service_fn};
+
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; the counter is a plain cell of the
+// thread, whose initialiser is constant and allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = COUNT.try_with(|count| count.set(count.get().saturating_add(1)));
+        // SAFETY: as above.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(work: impl FnOnce()) -> usize {
+    let before = COUNT.with(Cell::get);
+    work();
+    COUNT.with(Cell::get).saturating_sub(before)
+}
+
+#[test]
+fn a_decision_allocates_nothing_and_a_refusal_once() {
+    let minute = Duration::from_secs(60);
+    let limiter = Limiter::builder()
+        .tier("address", Quota::per(20, minute), Key::given("address"))
+        .tier("exact", Quota::auth(), Key::given("address+account"))
+        .tier("bucket", Quota::gcra(50, minute), Key::given("account"))
+        .with_tier(
+            Tier::new("account", Quota::auth(), Key::given("account")).on_exceed(OnExceed::Demand),
+        )
+        .build()
+        .unwrap();
+    let client: std::net::IpAddr = "2001:db8::1".parse().unwrap();
+    let subjects = || {
+        [
+            Subject::of(client),
+            Subject::of(client).and("alice"),
+            Subject::of("alice"),
+            Subject::of("alice"),
+        ]
+    };
+    let (mut admitted, mut refused) = (0, 0);
+    let count = allocations(|| {
+        for _ in 0..50 {
+            match limiter.check(subjects(), 1) {
+                Ok(_) => admitted += 1,
+                Err(_) => refused += 1,
+            }
+            let _ = limiter.peek(subjects(), 1);
+            match limiter.reserve(subjects(), 1) {
+                Ok(reservation) => drop(reservation.refund()),
+                Err(_) => refused += 1,
+            }
+        }
+    });
+    assert_eq!((admitted, refused, count), (5, 91, 91));
+    // The counter itself counts.
+    assert_eq!(allocations(|| drop(std::hint::black_box(Box::new(1)))), 1);
+}
+
+struct NoBody;
+
+#[test]
+fn the_layer_allocates_as_documented() {
+    // One admitted request, its own making not counted.
+    let through = |fields| {
+        let limiter = Limiter::builder()
+            .tier("api", Quota::api(), Key::ip())
+            .tier("burst", Quota::gcra(50, Duration::from_secs(1)), Key::ip())
+            .build()
+            .unwrap();
+        let layer = RateLimitLayer::new(limiter).unwrap().headers(fields);
+        let mut service = layer.layer(service_fn(|_: Request<()>| {
+            std::future::ready(Ok::<_, Infallible>(Response::new(NoBody)))
+        }));
+        let mut request = Request::new(());
+        let ctx = RequestContext::builder().build();
+        request.extensions_mut().insert(ctx);
+        let mut polled = None;
+        let count = allocations(|| {
+            let mut response = pin!(service.call(request));
+            let mut cx = Context::from_waker(Waker::noop());
+            polled = Some(response.as_mut().poll(&mut cx));
+        });
+        assert!(matches!(polled, Some(Poll::Ready(Ok(_)))));
+        count
+    };
+    assert_eq!(through(Fields::NONE), 4);
+    assert_eq!(through(Fields::IETF), 4 + 6);
+    assert_eq!(through(Fields::IETF.and(Fields::LEGACY)), 4 + 6 + 6);
+}

@@ -1,0 +1,106 @@
+//! The service put together: what it keeps, and the order of its layers.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use sec_audit::{AuditEntry, AuditTrail, RequestLogLayer};
+use sec_core::{EventKind, PathRules, Secret};
+use sec_headers::{CrossOriginGuard, CrossOriginGuardLayer, HeadersLayer};
+use sec_ratelimit::LoginLimit;
+use sec_sanitize::{ErrorLayer, SanitizeLimits};
+use sec_tokens::{AuthLayer, PasswordPolicy, Passwords, Permissions, TokenService};
+use tokio::net::TcpListener;
+use tower::ServiceBuilder;
+
+use crate::comments::Comments;
+use crate::config::Settings;
+use crate::routes;
+use crate::users::Users;
+
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+/// Everything that the handlers share.
+pub struct App {
+    pub settings: Settings,
+    pub users: Users,
+    pub comments: Comments,
+    pub passwords: Passwords,
+    pub password_policy: PasswordPolicy,
+    pub tokens: TokenService,
+    pub permissions: Permissions,
+    pub login_limit: LoginLimit,
+    pub input: SanitizeLimits,
+    pub trail: AuditTrail,
+}
+
+impl App {
+    /// Builds every part from its section, and the administrator's account.
+    pub async fn new(
+        settings: Settings,
+        admin_password: Secret<String>,
+    ) -> Result<Arc<Self>, Failure> {
+        let passwords = Passwords::from_config(&settings.passwords)?;
+        let users = Users::default();
+        let hash = passwords.hash(admin_password).await?;
+        users
+            .add(&settings.admin.username, "admin", hash)
+            .map_err(|_| "no room for the administrator")?;
+        Ok(Arc::new(Self {
+            users,
+            comments: Comments::default(),
+            password_policy: PasswordPolicy::from_config(&settings.passwords)?,
+            tokens: TokenService::from_config(&settings.tokens)?,
+            permissions: Permissions::sample(),
+            login_limit: LoginLimit::from_config(&settings.limits.login)?,
+            input: SanitizeLimits::try_from(&settings.input)?,
+            trail: AuditTrail::in_memory(&settings.audit)?,
+            passwords,
+            settings,
+        }))
+    }
+
+    /// The routes inside of all layers. The order is the point: outermost first.
+    pub fn service(self: &Arc<Self>) -> Result<Router, Failure> {
+        let settings = &self.settings;
+        // Browsers send violation reports across origins, and there is nothing in them to forge.
+        let guarded = PathRules::all().exclude("/csp-report")?;
+        let layers = ServiceBuilder::new()
+            // Who asks for what: everything below reads it.
+            .layer(settings.context.layer()?.sink(Arc::new(self.trail.clone())))
+            // Sees every answer, refusals included.
+            .layer(RequestLogLayer::from_config(&settings.audit.request_log)?)
+            // On every answer, also on those to errors.
+            .layer(HeadersLayer::from_config(&settings.headers)?)
+            // Panics, 404, 405 and axum's own rejections become problems.
+            .layer(ErrorLayer::new())
+            // Before any state is touched.
+            .layer(CrossOriginGuardLayer::new(
+                CrossOriginGuard::new().paths(guarded),
+            ))
+            // Before the work of authentication.
+            .layer(settings.limits.address.layer()?)
+            // Sets the identity; the extractors below decide who may.
+            .layer(AuthLayer::new(self.tokens.verifier()));
+        // Around the finished router, so that unknown routes are inside as well.
+        Ok(Router::new().fallback_service(layers.service(routes::all(self)?)))
+    }
+
+    /// Answers requests until `stop` is done.
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), Failure> {
+        // The context layer reads the peer's address from axum's connect info.
+        let service = self
+            .service()?
+            .into_make_service_with_connect_info::<SocketAddr>();
+        let _ = self.trail.record(AuditEntry::builder(EventKind::STARTED));
+        axum::serve(listener, service)
+            .with_graceful_shutdown(stop)
+            .await?;
+        Ok(())
+    }
+}

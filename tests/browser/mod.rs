@@ -1,0 +1,132 @@
+//! The page in a real browser, under its own policy.
+
+mod webdriver;
+
+use self::webdriver::Browser;
+use crate::support::{PASSWORD, Running};
+
+#[tokio::test]
+async fn a_person_signs_up_writes_and_leaves_under_the_strict_policy() {
+    let service = Running::start().await;
+    let browser = Browser::start().await;
+    browser.open(&format!("http://{}/", service.addr)).await;
+    browser
+        .until("document.documentElement.dataset.script === 'ran'")
+        .await;
+    let style = browser
+        .run("return getComputedStyle(document.body).maxWidth")
+        .await;
+    assert_ne!(
+        style, "none",
+        "the inline style has the nonce, so it applies"
+    );
+
+    browser.fill("#signup [name=username]", "grace").await;
+    browser
+        .fill("#signup [name=email]", "grace@example.com")
+        .await;
+    browser.fill("#signup [name=password]", PASSWORD).await;
+    browser.click("#signup button").await;
+    browser
+        .until("document.getElementById('who').textContent === 'You are grace.'")
+        .await;
+    assert_eq!(
+        browser.run("return document.cookie").await,
+        "",
+        "scripts cannot read the refresh cookie"
+    );
+
+    browser
+        .fill(
+            "#comment textarea",
+            "Hello <b>there</b><img src=x onerror=\"document.title='stolen'\">",
+        )
+        .await;
+    browser.click("#comment button").await;
+    browser
+        .until("document.querySelector('#comments article b')?.textContent === 'there'")
+        .await;
+    // The page was loaded anew: the cookie alone brought the session back.
+    browser
+        .until("document.getElementById('who').textContent === 'You are grace.'")
+        .await;
+    assert_ne!(browser.run("return document.title").await, "stolen");
+    let complaints = browser.log().await;
+    let about_policy = complaints
+        .iter()
+        .filter(|line| line.contains("Content Security Policy"));
+    assert_eq!(
+        about_policy.count(),
+        0,
+        "the page breaks its own policy: {complaints:?}"
+    );
+
+    browser.click("#logout").await;
+    browser
+        .until("document.getElementById('who').textContent === 'You are not logged in.'")
+        .await;
+    assert_eq!(service.entries("authn_logout").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_script_without_the_nonce_is_blocked_and_reported() {
+    let service = Running::start().await;
+    let browser = Browser::start().await;
+    browser.open(&format!("http://{}/", service.addr)).await;
+    browser
+        .until("document.documentElement.dataset.script === 'ran'")
+        .await;
+    // What an injection would do.
+    browser
+        .run(
+            "const injected = document.createElement('div');
+             injected.innerHTML = '<img src=x onerror=\"document.title=1\">';
+             document.body.append(injected);
+             const frame = document.createElement('button');
+             frame.setAttribute('onclick', 'document.title=2');
+             document.body.append(frame); frame.click();",
+        )
+        .await;
+    browser.until("true").await;
+    assert_eq!(
+        browser.run("return document.title").await,
+        "Quickstart guest book"
+    );
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(90);
+    // The Reporting API sends in batches of its own choosing.
+    while service.entries("csp_violation").await.is_empty() {
+        assert!(
+            std::time::Instant::now() < end,
+            "no report arrived; console: {:?}",
+            browser.log().await
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_form_on_another_site_changes_nothing() {
+    let service = Running::start().await;
+    let browser = Browser::start().await;
+    // localhost and 127.0.0.1 are two sites to a browser.
+    browser
+        .open(&format!("http://localhost:{}/healthz", service.addr.port()))
+        .await;
+    browser
+        .run(&format!(
+            "document.body.innerHTML = `<form method=post action='http://{}/auth/logout'><button>x</button></form>`;
+             document.querySelector('form').submit();",
+            service.addr
+        ))
+        .await;
+    browser.until("location.pathname === '/auth/logout'").await;
+    assert!(
+        browser
+            .run("return document.body.innerText")
+            .await
+            .as_str()
+            .unwrap()
+            .contains("403")
+    );
+    assert_eq!(service.entries("malicious_csrf").await.len(), 1);
+}
