@@ -12,5 +12,6 @@
 mod browser;
 
 mod hostile;
+mod order;
 
 mod support;

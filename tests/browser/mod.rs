@@ -109,24 +109,25 @@ async fn a_form_on_another_site_changes_nothing() {
     let service = Running::start().await;
     let browser = Browser::start().await;
     // localhost and 127.0.0.1 are two sites to a browser.
-    browser
-        .open(&format!("http://localhost:{}/healthz", service.addr.port()))
-        .await;
-    browser
-        .run(&format!(
-            "document.body.innerHTML = `<form method=post action='http://{}/auth/logout'><button>x</button></form>`;
-             document.querySelector('form').submit();",
-            service.addr
-        ))
-        .await;
+    let evil = another_site(format!(
+        "<form method=post action='http://{}/auth/logout'></form><script>document.forms[0].submit()</script>",
+        service.addr
+    ));
+    browser.open(&evil.await).await;
     browser.until("location.pathname === '/auth/logout'").await;
-    assert!(
-        browser
-            .run("return document.body.innerText")
-            .await
-            .as_str()
-            .unwrap()
-            .contains("403")
-    );
+    let shown = browser.run("return document.body.innerText").await;
+    assert!(shown.as_str().unwrap().contains("403"), "{shown}");
     assert_eq!(service.entries("malicious_csrf").await.len(), 1);
+}
+
+/// A page on a server that is not ours; gives its address.
+async fn another_site(page: String) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!(
+        "http://localhost:{}/",
+        listener.local_addr().unwrap().port()
+    );
+    let page = axum::Router::new().fallback(async move || axum::response::Html(page));
+    tokio::spawn(async move { axum::serve(listener, page).await.unwrap() });
+    address
 }

@@ -34,17 +34,20 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .expect("chromedriver starts");
-        let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let mut lines = BufReader::new(driver.stdout.take().unwrap())
+            .lines()
+            .map_while(Result::ok);
         let port: u16 = lines
-            .map_while(Result::ok)
             .find_map(|line| {
-                line.split(" on port ")
+                line.split("successfully on port ")
                     .nth(1)?
                     .trim_end_matches('.')
                     .parse()
                     .ok()
             })
             .expect("chromedriver says its port");
+        // Its later words must find a reader, or writing them would end it.
+        std::thread::spawn(move || lines.for_each(drop));
         let client = Client::new(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), [0, 1]);
         let profile = Profile::new();
         let mut args = vec![

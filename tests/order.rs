@@ -1,0 +1,280 @@
+//! The canonical order, and what each swap of two neighbours does: a documented result, or a loud 500.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{Request, StatusCode};
+use axum::routing::{get, post};
+use sec_audit::{AuditConfig, AuditQuery, AuditTrail, RequestLogLayer};
+use sec_core::ContextLayer;
+use sec_headers::{CrossOriginGuard, CrossOriginGuardLayer, HeadersLayer, SecHeaders};
+use sec_ratelimit::{Key, Limiter, Quota, RateLimitLayer};
+use sec_sanitize::ErrorLayer;
+use sec_tokens::{Auth, AuthLayer, Issuer, KeyRing, SigningKey};
+use serde_json::Value;
+use tower::ServiceExt;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Context,
+    RequestLog,
+    Headers,
+    Errors,
+    Guard,
+    AddressLimit,
+    Auth,
+    PrincipalLimit,
+}
+
+use Place::{AddressLimit, Context, Errors, Guard, Headers, PrincipalLimit, RequestLog};
+
+const CANONICAL: [Place; 8] = [
+    Context,
+    RequestLog,
+    Headers,
+    Errors,
+    Guard,
+    AddressLimit,
+    Place::Auth,
+    PrincipalLimit,
+];
+
+/// A service whose layers stand in a given order, each limit at two requests a minute.
+struct Stack {
+    router: Router,
+    trail: AuditTrail,
+}
+
+impl Stack {
+    fn new(order: &[Place]) -> Self {
+        let trail = AuditTrail::in_memory(&AuditConfig::default()).unwrap();
+        let routes = Router::new()
+            .route("/", get(async || "hello").post(async || "changed"))
+            .route("/mine", get(async |who: Auth| who.subject().to_owned()))
+            .route(
+                "/panic",
+                get(async || -> &'static str { panic!("a secret of the handler") }),
+            )
+            .route("/report", post(async || StatusCode::NO_CONTENT));
+        let router = order
+            .iter()
+            .rev()
+            .fold(routes, |router, place| wrap(router, *place, &trail));
+        // Around all of them, so that unknown routes pass through every layer.
+        Self {
+            router: Router::new().fallback_service(router),
+            trail,
+        }
+    }
+
+    /// The canonical order with one layer and its inner neighbour changed about.
+    fn swapped(outer: Place) -> Self {
+        let mut order = CANONICAL;
+        let at = order.iter().position(|place| *place == outer).unwrap();
+        order.swap(at, at + 1);
+        Self::new(&order)
+    }
+
+    async fn send(&self, request: http::request::Builder) -> Answer {
+        let mut request: Request<Body> = request
+            .header("host", "a.test")
+            .body(Body::empty())
+            .unwrap();
+        request
+            .extensions_mut()
+            .insert(ConnectInfo(SocketAddr::from(([203, 0, 113, 7], 4000))));
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        Answer {
+            status: parts.status.as_u16(),
+            policy: parts.headers.contains_key("content-security-policy"),
+            body,
+        }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path)).await
+    }
+
+    async fn cross_origin_post(&self) -> Answer {
+        self.send(
+            Request::post("/")
+                .header("sec-fetch-site", "cross-site")
+                .header("origin", "https://evil.test"),
+        )
+        .await
+    }
+
+    async fn bad_token(&self) -> Answer {
+        self.send(Request::get("/").header("authorization", "Bearer forged"))
+            .await
+    }
+
+    async fn entries(&self, action: &str) -> usize {
+        let query = AuditQuery::parse(&format!("action={action}")).unwrap();
+        let page: Value =
+            serde_json::from_slice(&self.trail.query(&query).await.unwrap().to_json()).unwrap();
+        page["entries"].as_array().unwrap().len()
+    }
+}
+
+struct Answer {
+    status: u16,
+    policy: bool,
+    body: bytes::Bytes,
+}
+
+fn wrap(router: Router, place: Place, trail: &AuditTrail) -> Router {
+    let limit = |key: Key| {
+        let quota = Quota::per(2, std::time::Duration::from_secs(60));
+        RateLimitLayer::new(Limiter::builder().tier("two", quota, key).build().unwrap()).unwrap()
+    };
+    match place {
+        Context => router.layer(ContextLayer::new().sink(Arc::new(trail.clone()))),
+        RequestLog => router.layer(RequestLogLayer::new()),
+        Headers => router.layer(HeadersLayer::new(SecHeaders::web_app().build().unwrap())),
+        Errors => router.layer(ErrorLayer::new()),
+        Guard => router.layer(CrossOriginGuardLayer::new(CrossOriginGuard::new())),
+        AddressLimit => router.layer(limit(Key::ip())),
+        Place::Auth => {
+            let keys = KeyRing::new(SigningKey::generate_ed25519().unwrap()).unwrap();
+            let issuer = Issuer::new(keys, "https://a.test", "https://a.test").unwrap();
+            router.layer(AuthLayer::new(issuer.verifier()))
+        }
+        PrincipalLimit => router.layer(limit(Key::principal().or_ip())),
+    }
+}
+
+#[tokio::test]
+async fn in_the_canonical_order_every_protection_holds() {
+    let stack = Stack::new(&CANONICAL);
+    let cross = stack.cross_origin_post().await;
+    assert_eq!((cross.status, cross.policy), (403, true));
+    let panic = stack.get("/panic").await;
+    assert_eq!(
+        (panic.status, panic.policy),
+        (500, true),
+        "the answer after a panic has the policy's headers"
+    );
+    assert!(!String::from_utf8_lossy(&panic.body).contains("secret"));
+    assert_eq!(stack.entries("sys_crash").await, 1);
+    let unknown = stack.get("/nowhere").await;
+    assert_eq!((unknown.status, unknown.policy), (404, true));
+    assert!(String::from_utf8_lossy(&unknown.body).contains("\"status\":404"));
+    assert_eq!(
+        stack.get("/").await.status,
+        429,
+        "the refused cross-origin request did not count, the others did"
+    );
+    assert_eq!(
+        stack.entries("request").await,
+        4,
+        "the log saw every answer"
+    );
+
+    let stack = Stack::new(&CANONICAL);
+    assert_eq!(stack.bad_token().await.status, 401);
+    assert_eq!(stack.get("/mine").await.status, 401);
+    assert_eq!(
+        stack.bad_token().await.status,
+        429,
+        "guessing tokens counts against the address"
+    );
+}
+
+#[tokio::test]
+async fn context_inside_of_the_request_log_is_a_loud_500() {
+    let stack = Stack::swapped(Context);
+    assert_eq!(stack.get("/").await.status, 500);
+}
+
+/// Documented: nothing is lost, the log's duration leaves out the header layer's nanoseconds.
+#[tokio::test]
+async fn request_log_inside_of_headers_logs_all_the_same() {
+    let stack = Stack::swapped(RequestLog);
+    let answer = stack.get("/").await;
+    assert_eq!((answer.status, answer.policy), (200, true));
+    assert_eq!(stack.entries("request").await, 1);
+}
+
+/// Documented: the answer after a panic has the problem's own headers, not the policy's.
+#[tokio::test]
+async fn headers_inside_of_errors_miss_the_answer_after_a_panic() {
+    let stack = Stack::swapped(Headers);
+    let panic = stack.get("/panic").await;
+    assert_eq!((panic.status, panic.policy), (500, false));
+    let answer = stack.get("/").await;
+    assert_eq!((answer.status, answer.policy), (200, true));
+}
+
+/// Documented: no difference; the guard's refusal is a problem of its own.
+#[tokio::test]
+async fn errors_inside_of_the_guard_change_nothing() {
+    let stack = Stack::swapped(Errors);
+    assert_eq!(stack.cross_origin_post().await.status, 403);
+    assert_eq!(stack.get("/panic").await.status, 500);
+    assert_eq!(stack.entries("sys_crash").await, 1);
+}
+
+/// Documented: another site can use up the visitor's own quota.
+#[tokio::test]
+async fn the_guard_inside_of_the_address_limit_counts_cross_origin_requests() {
+    let stack = Stack::swapped(Guard);
+    for _ in 0..2 {
+        assert_eq!(stack.cross_origin_post().await.status, 403);
+    }
+    assert_eq!(stack.get("/").await.status, 429);
+}
+
+/// Documented: guessing tokens is not counted, because it is refused first.
+#[tokio::test]
+async fn the_address_limit_inside_of_authentication_does_not_see_bad_tokens() {
+    let stack = Stack::swapped(AddressLimit);
+    for _ in 0..5 {
+        assert_eq!(stack.bad_token().await.status, 401);
+    }
+    assert_eq!(stack.get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_limit_by_principal_outside_of_authentication_is_a_loud_500() {
+    let stack = Stack::swapped(Place::Auth);
+    // The swap puts PrincipalLimit around Auth.
+    assert_eq!(stack.get("/").await.status, 500);
+}
+
+#[tokio::test]
+async fn whatever_needs_a_layer_that_is_missing_is_a_loud_500() {
+    for missing in [Context, Place::Auth] {
+        let order: Vec<_> = CANONICAL
+            .into_iter()
+            .filter(|place| *place != missing)
+            .collect();
+        let stack = Stack::new(&order);
+        assert_eq!(stack.get("/mine").await.status, 500, "without {missing:?}");
+    }
+}
+
+/// Only what nothing else needs can be left out, and then its own protection is what is missing.
+#[tokio::test]
+async fn a_layer_left_out_is_felt() {
+    let without = |missing: Place| {
+        Stack::new(
+            &CANONICAL
+                .into_iter()
+                .filter(|place| *place != missing)
+                .collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(without(RequestLog).entries("request").await, 0);
+    assert!(!without(Headers).get("/").await.policy);
+    assert_eq!(without(Guard).cross_origin_post().await.status, 200);
+    let stack = without(AddressLimit);
+    for _ in 0..5 {
+        assert_eq!(stack.bad_token().await.status, 401);
+    }
+}
