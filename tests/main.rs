@@ -11,7 +11,9 @@
 
 mod browser;
 
+mod compose;
 mod hostile;
 mod order;
+mod service;
 
 mod support;

@@ -87,7 +87,7 @@ impl Tour {
             ),
             (
                 "the same key twice",
-                400,
+                422,
                 "application/json",
                 Bytes::from_static(b"{\"body\":\"a\",\"body\":\"b\"}"),
             ),

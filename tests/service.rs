@@ -1,0 +1,312 @@
+//! The quickstart over real HTTP: what the tour does not show.
+
+use std::net::SocketAddr;
+
+use quickstart::tour;
+use serde_json::json;
+
+use crate::support::{ADMIN_PASSWORD, PASSWORD, Running};
+
+#[tokio::test]
+async fn the_tour_prints_only_passes() {
+    let service = Running::start().await;
+    assert!(
+        tour::run(service.app.clone(), service.addr, ("admin", ADMIN_PASSWORD))
+            .await
+            .unwrap()
+    );
+}
+
+#[tokio::test]
+async fn the_matrix_of_roles_decides_who_deletes() {
+    let service = Running::start().await;
+    service.sign_up("alice").await;
+    let hash = service
+        .app
+        .passwords
+        .hash(sec_core::Secret::new(PASSWORD.to_owned()))
+        .await
+        .unwrap();
+    service.app.users.add("marge", "moderator", hash).unwrap();
+    let alice = service.logged_in("alice", PASSWORD, [1, 1]).await;
+    let marge = service.logged_in("marge", PASSWORD, [1, 2]).await;
+    let admin = service.logged_in("admin", ADMIN_PASSWORD, [1, 3]).await;
+    let nobody = service.client([1, 4]);
+    for (who, status) in [(&nobody, 401), (&marge, 204), (&admin, 204), (&alice, 204)] {
+        let comment = alice
+            .post("/comments", &json!({"body": "mine"}))
+            .await
+            .unwrap()
+            .json();
+        let path = format!("/comments/{}", comment["id"]);
+        assert_eq!(who.delete(&path).await.unwrap().status, status);
+    }
+    assert_eq!(
+        alice.delete("/comments/999").await.unwrap().status,
+        403,
+        "who may not learns nothing"
+    );
+    assert_eq!(admin.delete("/comments/999").await.unwrap().status, 404);
+}
+
+#[tokio::test]
+async fn two_tabs_that_refresh_at_once_stay_logged_in() {
+    let service = Running::start().await;
+    service.sign_up("tabby").await;
+    let tab = service.logged_in("tabby", PASSWORD, [1, 1]).await;
+    let (one, two) = (tab.clone(), tab);
+    let none = json!({});
+    let (one, two) = tokio::join!(
+        one.post("/auth/refresh", &none),
+        two.post("/auth/refresh", &none)
+    );
+    let (one, two) = (one.unwrap(), two.unwrap());
+    assert_eq!((one.status.as_u16(), two.status.as_u16()), (200, 200));
+    assert_eq!(one.cookie(), two.cookie(), "both have the same successor");
+    assert!(service.entries("authn_token_reuse").await.is_empty());
+}
+
+#[tokio::test]
+async fn logging_out_ends_the_session_and_clears_the_cookie() {
+    let service = Running::start().await;
+    service.sign_up("lena").await;
+    let lena = service.logged_in("lena", PASSWORD, [1, 1]).await;
+    let answer = lena.post("/auth/logout", &json!({})).await.unwrap();
+    assert!(answer.status.is_success());
+    assert!(answer.header("set-cookie").contains("Max-Age=0"));
+    assert!(
+        answer.header("clear-site-data").is_empty()
+            || answer.header("clear-site-data").starts_with('"')
+    );
+    assert_eq!(
+        lena.post("/auth/refresh", &json!({})).await.unwrap().status,
+        401
+    );
+}
+
+#[tokio::test]
+async fn a_new_log_in_is_a_new_session_and_ends_the_old_one() {
+    let service = Running::start().await;
+    service.sign_up("sam").await;
+    let first = service.logged_in("sam", PASSWORD, [1, 1]).await;
+    // The same browser logs in again, bringing its cookie: ASVS 7.2.4.
+    let answer = first
+        .post(
+            "/auth/login",
+            &json!({"username": "sam", "password": PASSWORD}),
+        )
+        .await
+        .unwrap();
+    assert_ne!(answer.cookie(), first.cookie);
+    assert_ne!(answer.access_token(), first.token);
+    assert_eq!(
+        first
+            .post("/auth/refresh", &json!({}))
+            .await
+            .unwrap()
+            .status,
+        401
+    );
+}
+
+#[tokio::test]
+async fn behind_a_tls_front_the_page_is_told_so() {
+    let service = Running::with(|settings| {
+        settings.context.forwarding = "x-forwarded".to_owned();
+        settings.context.trusted_proxies = vec!["127.0.0.1".to_owned()];
+    })
+    .await;
+    let headers = [
+        ("x-forwarded-for", "198.51.100.4"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "guests.example"),
+    ];
+    let front = service.client([0, 1]);
+    let page = front
+        .send(hyper::Method::GET, "/", &headers, bytes::Bytes::new())
+        .await
+        .unwrap();
+    assert!(
+        page.header("strict-transport-security")
+            .starts_with("max-age=31536000")
+    );
+    assert!(
+        page.header("content-security-policy")
+            .contains("upgrade-insecure-requests")
+    );
+    // Whoever is not the front is not believed.
+    let liar = service.client([0, 2]);
+    let page = liar
+        .send(hyper::Method::GET, "/", &headers, bytes::Bytes::new())
+        .await
+        .unwrap();
+    assert!(page.header("strict-transport-security").is_empty());
+    // The cookie that a browser keeps on the loopback never goes to anybody else.
+    service.sign_up("tessa").await;
+    let form = json!({"username": "tessa", "password": PASSWORD}).to_string();
+    let json = [
+        ("content-type", "application/json"),
+        headers[0],
+        headers[1],
+        headers[2],
+    ];
+    let answer = front
+        .send(hyper::Method::POST, "/auth/login", &json, form.into())
+        .await
+        .unwrap();
+    assert!(
+        answer.header("set-cookie").starts_with("__Host-refresh="),
+        "{}",
+        answer.header("set-cookie")
+    );
+    assert!(answer.header("set-cookie").contains("; Secure"));
+    let entry = &service.entries("authn_login_success").await[0];
+    assert!(entry.to_string().contains("198.51.100.4"), "{entry}");
+}
+
+/// OWASP Authentication Cheat Sheet: "incorrectly implemented error messages" and their timing.
+#[tokio::test]
+async fn an_unknown_user_and_a_wrong_password_look_alike() {
+    let service = Running::start().await;
+    service.sign_up("known").await;
+    let try_as = async |name: &str, host| {
+        let form = json!({"username": name, "password": "not the password"});
+        let answer = service
+            .client(host)
+            .post("/auth/login", &form)
+            .await
+            .unwrap();
+        let mut names: Vec<_> = answer
+            .headers
+            .keys()
+            .map(|name| name.as_str().to_owned())
+            .collect();
+        names.sort();
+        (answer.status, names, answer.body)
+    };
+    assert_eq!(
+        try_as("known", [1, 1]).await,
+        try_as("unknown", [1, 2]).await
+    );
+}
+
+#[tokio::test]
+async fn the_keys_verify_the_tokens() {
+    let service = Running::start().await;
+    service.sign_up("kay").await;
+    let kay = service.logged_in("kay", PASSWORD, [1, 1]).await;
+    let jwks = kay.get("/.well-known/jwks.json").await.unwrap();
+    assert_eq!(jwks.status, 200);
+    let set: serde_json::Value = jwks.json();
+    assert_eq!(
+        (&set["keys"][0]["kty"], &set["keys"][0]["crv"]),
+        (&json!("OKP"), &json!("Ed25519"))
+    );
+    assert!(
+        set["keys"][0].get("d").is_none(),
+        "the private half stays inside"
+    );
+    let set = serde_json::from_value(set).unwrap();
+    let (keys, refused) = sec_tokens::KeySet::from_jwks(&set);
+    assert!(refused.is_empty());
+    let issuer = service.app.settings.tokens.issuer.as_str();
+    let audience = service.app.settings.tokens.audience.as_str();
+    let verifier: sec_tokens::Verifier = sec_tokens::Verifier::new(keys, issuer, audience).unwrap();
+    let token = verifier
+        .verify(kay.token.as_deref().unwrap(), std::time::SystemTime::now())
+        .unwrap();
+    assert_eq!(token.principal().roles().collect::<Vec<_>>(), ["user"]);
+}
+
+/// Argon2 with 64 MiB each: a flood of log-ins must be shed, not served from all memory.
+#[tokio::test]
+async fn a_flood_of_log_ins_is_shed_with_503_and_the_service_lives_on() {
+    let service = Running::with(|settings| {
+        settings.passwords.concurrency = Some(1);
+        settings.passwords.waiting = Some(2);
+    })
+    .await;
+    let mut flood = tokio::task::JoinSet::new();
+    for host in 0..60 {
+        let client = service.client([3, host]);
+        let form = json!({"username": format!("user{host}"), "password": "whatever it is"});
+        flood.spawn(async move { client.post("/auth/login", &form).await.unwrap() });
+    }
+    let answers = flood.join_all().await;
+    let shed: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.status == 503)
+        .collect();
+    assert!(!shed.is_empty(), "nothing was shed");
+    assert!(shed.iter().all(|answer| {
+        answer
+            .header("retry-after")
+            .parse::<u64>()
+            .is_ok_and(|s| s >= 1)
+    }));
+    assert!(
+        answers
+            .iter()
+            .all(|answer| matches!(answer.status.as_u16(), 401 | 503))
+    );
+    assert_eq!(
+        service.client([4, 1]).get("/healthz").await.unwrap().status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn the_trail_pages_filters_and_exports() {
+    let service = Running::start().await;
+    for name in ["anna", "bert", "cleo"] {
+        service.sign_up(name).await;
+    }
+    let admin = service.logged_in("admin", ADMIN_PASSWORD, [1, 1]).await;
+    let page = admin
+        .get("/admin/audit?action=user_created&limit=2")
+        .await
+        .unwrap()
+        .json();
+    assert_eq!(page["entries"].as_array().unwrap().len(), 2);
+    let cursor = page["next_cursor"].as_str().unwrap();
+    let rest = admin
+        .get(&format!(
+            "/admin/audit?action=user_created&limit=2&cursor={cursor}"
+        ))
+        .await
+        .unwrap()
+        .json();
+    assert_eq!(rest["entries"].as_array().unwrap().len(), 1);
+    let tampered = format!("/admin/audit?action=user_created&cursor=x{cursor}");
+    assert_eq!(admin.get(&tampered).await.unwrap().status, 400);
+    assert_eq!(
+        admin
+            .get("/admin/audit?acton=user_created")
+            .await
+            .unwrap()
+            .status,
+        400
+    );
+    let json = admin
+        .get("/admin/audit/export?format=json&action=user_created")
+        .await
+        .unwrap();
+    assert_eq!(json.json().as_array().unwrap().len(), 3);
+    assert_eq!(
+        admin
+            .get("/admin/audit/export?format=xml")
+            .await
+            .unwrap()
+            .status,
+        400
+    );
+    let nobody: SocketAddr = service.addr;
+    assert_eq!(
+        quickstart::tour::client::Client::new(nobody, [1, 9])
+            .get("/admin/audit")
+            .await
+            .unwrap()
+            .status,
+        401
+    );
+}
