@@ -21,8 +21,8 @@ use crate::{
 /// It goes around everything else of the family. Requests whose host cannot be determined are answered 400, and a
 /// missing peer address 500, before anything else sees them.
 ///
-/// Cost per request: one `Arc` for the context, one for its facts, the host, the request id and the user agent
-/// (five small allocations), besides the entry in the extensions.
+/// Cost per request: eight small allocations (the context, its facts, host, request id, user agent, and the entry in the
+/// extensions among them), no lock that anybody holds, no system call but the clock's.
 ///
 /// ```
 /// use sec_core::{ClientAddress, ContextLayer, Forwarding, TrustedProxies};

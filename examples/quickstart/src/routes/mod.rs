@@ -7,6 +7,7 @@ mod page;
 
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use axum::routing::{delete, get, post};
 use axum::{Extension, Json, Router};
 use sec_headers::ReportReceiver;
@@ -39,6 +40,8 @@ pub fn all(app: &Arc<App>) -> Result<Router, Failure> {
             "/.well-known/jwks.json",
             get(async move || keys.clone().map(axum::body::Body::from)),
         )
+        // Browsers ask for it by themselves.
+        .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
         .route("/healthz", get(async || Json(json!({"status": "ok"}))))
         // What the `Valid` extractors accept.
         .layer(Extension(app.input.json()))
