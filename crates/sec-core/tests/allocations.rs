@@ -1,5 +1,10 @@
 //! What the documentation says about allocations, counted.
-#![allow(unsafe_code, reason = "a counting allocator")]
+#![allow(
+    unsafe_code,
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used,
+    reason = "a counting allocator in a test"
+)]
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
