@@ -2,6 +2,14 @@
 
 mod webdriver;
 
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::response::Html;
+use axum::routing::{get, post};
+use sec_core::ContextLayer;
+use sec_headers::{CrossOriginGuard, CrossOriginGuardLayer, Csp, HeadersLayer, SecHeaders};
+
 use self::webdriver::Browser;
 use crate::support::{PASSWORD, Running};
 
@@ -122,12 +130,45 @@ async fn a_form_on_another_site_changes_nothing() {
 
 /// A page on a server that is not ours; gives its address.
 async fn another_site(page: String) -> String {
+    serve(Router::new().fallback(async move || Html(page))).await
+}
+
+/// Serves on a free port until the test ends, under the name `localhost`.
+async fn serve(routes: Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!(
-        "http://localhost:{}/",
-        listener.local_addr().unwrap().port()
-    );
-    let page = axum::Router::new().fallback(async move || axum::response::Html(page));
-    tokio::spawn(async move { axum::serve(listener, page).await.unwrap() });
-    address
+    let port = listener.local_addr().unwrap().port();
+    let service = routes.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+    format!("http://localhost:{port}/")
+}
+
+/// helmet #411 and others: a header set that breaks plain forms. `Referrer-Policy: no-referrer` would make the browser send
+/// `Origin: null` with them.
+#[tokio::test]
+async fn a_plain_form_works_under_every_preset() {
+    let browser = Browser::start().await;
+    let presets = [
+        ("web_app", SecHeaders::web_app()),
+        ("strict", SecHeaders::strict()),
+        // For JSON: its policy forbids forms on its own pages, so that one header is another here.
+        ("api", SecHeaders::api().csp(Csp::web_app())),
+    ];
+    for (name, preset) in presets {
+        let form = "<form method=post action=/sent><button>send</button></form>";
+        let routes = Router::new()
+            .route("/", get(async move || Html(form)))
+            .route("/sent", post(async || "received"))
+            .layer(CrossOriginGuardLayer::new(CrossOriginGuard::new()))
+            .layer(HeadersLayer::new(preset.build().unwrap()))
+            .layer(ContextLayer::new());
+        let address = serve(routes).await;
+        browser.open(&address).await;
+        browser.click("button").await;
+        browser.until("location.pathname === '/sent'").await;
+        assert_eq!(
+            browser.run("return document.body.innerText").await,
+            "received",
+            "{name}"
+        );
+    }
 }

@@ -88,6 +88,7 @@ impl fmt::Debug for Receipt {
 
 /// Tells events to `tracing`, target `sec`; the default where no other sink was chosen.
 ///
+/// Every field is free of line breaks and terminal escapes. Nothing is masked: that is what an audit trail is for.
 /// High and critical events are errors, medium ones warnings, low ones information.
 #[derive(Debug, Clone, Copy, Default)]
 #[allow(clippy::exhaustive_structs, reason = "a marker without state")]
@@ -236,6 +237,41 @@ mod tests {
         assert!(Delivery::Written > Delivery::Enqueued);
         assert!(Delivery::Enqueued > Delivery::Unpromised);
         assert!(Delivery::Unpromised > Delivery::Refused);
+    }
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_default_sink_writes_one_line_whatever_the_caller_claims() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let forged = event()
+                .with_subject("ada\n2026-01-01 INFO all is well\x1b[2J")
+                .with_severity(Severity::High);
+            let _ = TracingSink.emit(forged.with_detail("note", "a\nb"));
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(
+            text.contains("ERROR") && text.contains("sys_startup") && !text.contains('\x1b'),
+            "{text}"
+        );
     }
 
     #[tokio::test]

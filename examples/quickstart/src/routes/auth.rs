@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response, Result};
 use sec_core::{AuthMethod, EventKind, Principal, Problem, RequestContext, SecretString};
+use sec_headers::clear_site_data_on_logout;
 use sec_ratelimit::Proof;
 use sec_sanitize::{FieldError, InputError, InputRefusal, Valid, rules};
 use sec_tokens::{Auth, AuthRefusalKind, PasswordLogIn};
@@ -142,7 +143,10 @@ pub async fn log_out(
     ctx: RequestContext,
     headers: HeaderMap,
 ) -> Result<Response> {
-    Ok(app.tokens.log_out(&ctx, &headers).await?.into_response())
+    let mut answer = app.tokens.log_out(&ctx, &headers).await?.into_response();
+    // What the browser kept of the session's pages goes as well.
+    clear_site_data_on_logout(answer.headers_mut());
+    Ok(answer)
 }
 
 pub async fn me(State(app): State<Arc<App>>, who: Auth) -> Result<Response> {
