@@ -18,6 +18,7 @@ pub mod config;
 mod context;
 pub mod duration;
 mod event;
+mod facts;
 pub mod gate;
 mod identity;
 pub mod path;

@@ -10,7 +10,8 @@ use serde::{
 
 use super::{
     error::{DeError, What},
-    tree::{Node, Segment, Value},
+    segment::Segment,
+    tree::{Node, Value},
 };
 
 #[derive(Clone, Copy)]

@@ -6,7 +6,8 @@ use toml::de::DeValue;
 
 use super::{
     fault::{Fault, Place},
-    tree::{self, Node, Segment, Source, Trial, Value},
+    segment::Segment,
+    tree::{self, Node, Source, Trial, Value},
 };
 
 #[derive(Default)]

@@ -4,7 +4,7 @@ use std::{error::Error, fmt};
 
 use serde::de::{self, Unexpected};
 
-use super::tree::Segment;
+use super::segment::Segment;
 
 #[derive(Debug, Clone)]
 pub(super) struct DeError {

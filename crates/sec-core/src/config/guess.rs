@@ -5,7 +5,8 @@
 
 use super::{
     error::DeError,
-    tree::{Node, Segment, Value},
+    segment::Segment,
+    tree::{Node, Value},
 };
 
 /// How many combinations are tried: six variables with three forms each.

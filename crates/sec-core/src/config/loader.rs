@@ -9,7 +9,8 @@ use super::{
     fault::{Fault, Faults, Place},
     loaded::{Loaded, Unlock},
     read::Reader,
-    tree::{self, Node, Segment, Source, Value},
+    segment::Segment,
+    tree::{self, Node, Source, Value},
 };
 use crate::section::Section;
 

@@ -91,6 +91,7 @@ mod loaded;
 mod loader;
 mod read;
 mod redact;
+mod segment;
 #[cfg(test)]
 mod tests;
 mod tree;

@@ -8,7 +8,8 @@ use super::{
     error::{DeError, What},
     fault::{Fault, Place},
     guess, redact,
-    tree::{self, Node, Segment, Trial, Value},
+    segment::Segment,
+    tree::{self, Node, Trial, Value},
 };
 use crate::section::{FieldFaults, Section};
 

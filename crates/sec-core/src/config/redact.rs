@@ -2,7 +2,8 @@
 
 use super::{
     error::{DeError, What},
-    tree::{Node, Segment, Value},
+    segment::Segment,
+    tree::{Node, Value},
 };
 
 /// A key with one of these in its name holds a secret, and so does everything below it.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use toml::de::{DeTable, DeValue};
 
-use super::{error::DeError, fault::Place};
+use super::{error::DeError, fault::Place, segment::Segment};
 
 /// One value and what is known about it.
 #[derive(Clone)]
@@ -36,12 +36,6 @@ pub(super) struct Trial {
     pub(super) rest: Vec<Value>,
     /// The error to report when no form fits.
     pub(super) error: Option<DeError>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Segment {
-    Key(String),
-    Index(usize),
 }
 
 impl Node {

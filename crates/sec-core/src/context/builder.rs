@@ -7,9 +7,11 @@ use std::time::Duration;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method};
 
+use super::request::RequestContext;
 use super::resolve::bounded_agent;
-use super::{Facts, RequestContext, Services};
+use super::services::Services;
 use crate::event::Coalescer;
+use crate::facts::Facts;
 use crate::{
     AddrGrouping, Authority, AuthorityError, Clock, Delivery, EventSink, Scheme, SystemClock,
     TracingSink,
@@ -28,6 +30,13 @@ pub struct RequestContextBuilder {
     sink: Arc<dyn EventSink>,
     required: Option<(Delivery, Duration)>,
     coalesce: Duration,
+}
+
+impl RequestContext {
+    /// A context made by hand: for tests, and for work that no HTTP request asked for.
+    pub fn builder() -> RequestContextBuilder {
+        RequestContextBuilder::default()
+    }
 }
 
 impl Default for RequestContextBuilder {

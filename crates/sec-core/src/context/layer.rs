@@ -1,20 +1,19 @@
 //! The outermost layer of the family.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
 use tower_layer::Layer;
 
-use super::{ContextRefusal, ContextService, Services};
+use super::refusal::ContextRefusal;
+use super::service::ContextService;
+use super::services::Services;
+use super::settings::{MissingPeer, Settings};
 use crate::event::Coalescer;
-use crate::problem::{OnRefusal, ProblemRefusal, RequestView};
-use crate::{
-    AddrGrouping, Authority, ClientAddress, Clock, Delivery, EventSink, Scheme, SystemClock,
-    TracingSink,
-};
+use crate::problem::{OnRefusal, RequestView};
+use crate::{AddrGrouping, Authority, ClientAddress, Clock, Delivery, EventSink, Scheme};
 
 /// Resolves the [`RequestContext`](crate::RequestContext) of each request, and echoes the request's id in the answer.
 ///
@@ -40,37 +39,6 @@ pub struct ContextLayer {
     services: Arc<std::sync::OnceLock<Arc<Services>>>,
 }
 
-#[derive(Clone)]
-pub(super) struct Settings {
-    pub(super) enabled: bool,
-    pub(super) address: ClientAddress,
-    pub(super) grouping: AddrGrouping,
-    pub(super) connection: Scheme,
-    pub(super) missing_peer: Option<IpAddr>,
-    pub(super) request_id: HeaderName,
-    pub(super) tenant: Option<TenantHook>,
-    pub(super) on_refusal: Arc<dyn OnRefusal<ContextRefusal>>,
-    clock: Arc<dyn Clock>,
-    sink: Arc<dyn EventSink>,
-    required: Option<(Delivery, Duration)>,
-    coalesce: Duration,
-}
-
-pub(super) type TenantHook =
-    Arc<dyn Fn(RequestView<'_>, &Authority) -> Option<String> + Send + Sync>;
-
-/// What to do with a request that carries no peer address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum MissingPeer {
-    /// Answer 500 and say in the log what is missing: the default.
-    #[default]
-    Refuse,
-    /// Take this address: for Unix sockets and in-process calls. **All such requests share one key** in every
-    /// limit by address.
-    Assume(IpAddr),
-}
-
 impl Default for ContextLayer {
     fn default() -> Self {
         Self::new()
@@ -81,20 +49,7 @@ impl ContextLayer {
     /// Defaults: the peer is the client, plain http, events to `tracing`, nothing required of the sink.
     pub fn new() -> Self {
         Self {
-            settings: Arc::new(Settings {
-                enabled: true,
-                address: ClientAddress::peer(),
-                grouping: AddrGrouping::default(),
-                connection: Scheme::Http,
-                missing_peer: None,
-                request_id: HeaderName::from_static("x-request-id"),
-                tenant: None,
-                on_refusal: Arc::new(ProblemRefusal),
-                clock: SystemClock::shared(),
-                sink: Arc::new(TracingSink),
-                required: None,
-                coalesce: Duration::from_secs(10),
-            }),
+            settings: Arc::default(),
             services: Arc::default(),
         }
     }

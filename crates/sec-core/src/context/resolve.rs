@@ -6,9 +6,10 @@ use http::header::{HOST, HeaderMap, USER_AGENT};
 use http::{HeaderName, HeaderValue, Uri};
 use uuid::Uuid;
 
-use super::layer::Settings;
-use super::{ContextRefusal, Facts};
+use super::refusal::ContextRefusal;
+use super::settings::Settings;
 use crate::address::Resolved;
+use crate::facts::Facts;
 use crate::problem::RequestView;
 use crate::{Authority, PeerAddr, Scheme, text};
 

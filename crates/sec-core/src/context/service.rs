@@ -12,8 +12,11 @@ use http::{HeaderName, HeaderValue, Request, Response, response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::layer::Settings;
-use super::{ContextRefusal, RequestContext, Services, resolve};
+use super::refusal::ContextRefusal;
+use super::request::RequestContext;
+use super::resolve;
+use super::services::Services;
+use super::settings::Settings;
 use crate::gate::{Gate, OnResponse};
 use crate::problem::{RequestView, refuse};
 use crate::{Body, EventKind, SecurityEvent};

@@ -1,15 +1,17 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt, service_fn};
 
 use super::*;
 use crate::{
-    AuthMethod, ClientAddress, CollectingSink, Forwarding, ManualClock, PeerAddr, Principal,
-    TrustedProxies,
+    AuthMethod, ClientAddress, CollectingSink, Delivery, EventKind, EventSink, Forwarding,
+    Identity, ManualClock, PeerAddr, Principal, Receipt, Scheme, SecurityEvent, TrustedProxies,
 };
 
 const PROXY: &str = "10.0.0.1:4000";

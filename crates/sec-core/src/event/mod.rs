@@ -16,7 +16,7 @@ use uuid::Uuid;
 pub(crate) use self::coalesce::Coalescer;
 pub use self::kind::{EventKind, EventKindError, Outcome, Severity, UnknownName};
 pub use self::sink::{CollectingSink, Delivery, EventSink, FanOut, Receipt, TracingSink};
-use crate::context::Facts;
+use crate::facts::Facts;
 use crate::{AddrGrouping, AddrPrefix, Clock, Identity};
 
 /// Something that a security trail wants to know.
