@@ -202,8 +202,10 @@ async fn every_route_survives_every_attack() {
             let what = format!("{method} {path}: {}", attack.name);
             let reply = reply.unwrap_or_else(|| panic!("{what}: no answer"));
             assert!(reply.status < 500, "{what}: {reply:?}");
+            // Sessions are got and ended by password and cookie: there, nobody reads a token.
+            let unread = attack.name.contains("token") && path.starts_with("/auth/");
             assert!(
-                !attack.refused || reply.status >= 400,
+                !attack.refused || unread || reply.status >= 400,
                 "{what}: {}",
                 reply.status
             );

@@ -1,5 +1,6 @@
 //! The quickstart over real HTTP: what the tour does not show.
 
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 
 use quickstart::tour;
@@ -308,5 +309,112 @@ async fn the_trail_pages_filters_and_exports() {
             .unwrap()
             .status,
         401
+    );
+}
+
+/// A client that writes everything before it reads sees the answer, not a reset, wherever it is refused.
+#[tokio::test]
+async fn a_refusal_reaches_a_client_that_is_still_sending() {
+    let service = Running::start().await;
+    let addr = service.addr;
+    for (target, header, status) in [
+        ("POST /comments", "content-type: application/json", "401"),
+        ("POST /auth/login", "content-type: application/json", "413"),
+        ("POST /auth/logout", "origin: https://evil.test", "403"),
+        ("POST /nowhere", "accept: */*", "404"),
+        ("POST /me", "accept: */*", "405"),
+        ("POST /me", "authorization: Bearer forged", "401"),
+        ("POST /me", "host: second.test", "400"),
+    ] {
+        let exchange = move || {
+            let mut stream = std::net::TcpStream::connect(addr).unwrap();
+            let head = format!(
+                "{target} HTTP/1.1\r\nhost: a.test\r\n{header}\r\ncontent-length: 10000000\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.write_all(&vec![b'a'; 10_000_000]).unwrap();
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).unwrap();
+            String::from_utf8_lossy(&answer[9..]).into_owned()
+        };
+        assert_eq!(
+            tokio::task::spawn_blocking(exchange).await.unwrap(),
+            status,
+            "{target} {header}"
+        );
+    }
+}
+
+/// An access token outlives its session's page: it must not be in the way of ending or renewing the session.
+#[tokio::test]
+async fn a_token_that_has_expired_neither_keeps_a_session_alive_nor_ends_it() {
+    let service = Running::start().await;
+    service.sign_up("olga").await;
+    let mut olga = service
+        .logged_in("olga", PASSWORD, [1, 1])
+        .await
+        .with_token("expired");
+    assert_eq!(olga.get("/me").await.unwrap().status, 401);
+    let answer = olga.post("/auth/refresh", &json!({})).await.unwrap();
+    assert_eq!(answer.status, 200);
+    olga.cookie = answer.cookie();
+    let answer = olga.post("/auth/logout", &json!({})).await.unwrap();
+    assert!(answer.header("set-cookie").contains("Max-Age=0"));
+    assert_eq!(
+        olga.post("/auth/refresh", &json!({})).await.unwrap().status,
+        401
+    );
+}
+
+#[tokio::test]
+async fn a_flood_of_sign_ups_is_limited_and_keeps_nobody_from_logging_in() {
+    let service = Running::start().await;
+    service.sign_up("early").await;
+    let mut flood = tokio::task::JoinSet::new();
+    for account in 0..60 {
+        let client = service.client([5, 1]);
+        let form = json!({
+            "username": format!("bot{account}"), "email": format!("bot{account}@example.com"), "password": PASSWORD,
+        });
+        flood.spawn(async move {
+            client
+                .post("/auth/signup", &form)
+                .await
+                .unwrap()
+                .status
+                .as_u16()
+        });
+    }
+    for host in 0..5 {
+        service.logged_in("early", PASSWORD, [6, host]).await;
+    }
+    let statuses = flood.join_all().await;
+    assert!(statuses.contains(&429), "{statuses:?}");
+    assert!(statuses.iter().filter(|status| **status == 201).count() <= 40);
+}
+
+#[tokio::test]
+async fn asking_what_a_route_can_do_costs_no_quota() {
+    let service = Running::start().await;
+    service.sign_up("otto").await;
+    let otto = service.logged_in("otto", PASSWORD, [1, 1]).await;
+    for _ in 0..30 {
+        let answer = otto
+            .send(
+                hyper::Method::OPTIONS,
+                "/comments",
+                &[],
+                bytes::Bytes::new(),
+            )
+            .await
+            .unwrap();
+        assert_eq!(answer.status, 405);
+    }
+    assert_eq!(
+        otto.post("/comments", &json!({"body": "hello"}))
+            .await
+            .unwrap()
+            .status,
+        201
     );
 }

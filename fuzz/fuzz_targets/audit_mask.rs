@@ -17,9 +17,6 @@ fuzz_target!(|text: &str| {
         let mut outer = json!({"password": CANARY, "around": value});
         masker.mask_value(&mut outer);
         assert!(!outer.to_string().contains(CANARY), "{outer}");
-        let once = outer.clone();
-        masker.mask_value(&mut outer);
-        assert_eq!(outer, once);
     }
     let (before, after) = text.split_once('\n').unwrap_or((text, ""));
     for pair in [

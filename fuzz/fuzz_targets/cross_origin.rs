@@ -1,5 +1,5 @@
-//! The first line of the input is the method; each further line is a header: `s` and a value of
-//! `Sec-Fetch-Site`, or `o` and one of `Origin`.
+//! The first line of the input is the method; each further line is a header: `+` and a value of
+//! `Sec-Fetch-Site`, or `@` and one of `Origin`.
 //!
 //! What a browser says to come from elsewhere never passes, unless its origin is the trusted one.
 #![no_main]
@@ -36,7 +36,7 @@ fuzz_target!(|input: &[u8]| {
         let Ok(value) = HeaderValue::from_bytes(value) else {
             continue;
         };
-        let name = if *kind == b's' {
+        let name = if *kind == b'+' {
             SEC_FETCH_SITE
         } else {
             ORIGIN

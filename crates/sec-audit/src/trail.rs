@@ -2,19 +2,17 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
-use sec_core::{
-    Clock, EventKind, EventSink, Outcome, Receipt, RequestContext, SecurityEvent, SystemClock,
-};
+use sec_core::{Clock, EventSink, Receipt, SecurityEvent, SystemClock};
 use serde::Serialize;
 
 use crate::config::AuditConfig;
 use crate::entry::EntryBuilder;
 use crate::error::{AuditError, ConfigError};
-use crate::export::{Export, ExportQuery};
 use crate::json;
 use crate::mask::Masker;
 use crate::query::{AuditQuery, CursorKey, Page};
@@ -133,45 +131,6 @@ impl AuditTrail {
         Ok(Page::new(entries, next_cursor))
     }
 
-    /// Exports what a filter finds, newest first, for the caller of a request. See [`Export`].
-    ///
-    /// The export is itself on record: one [`EventKind::DATA_EXPORTED`] entry with outcome `pending`, format and
-    /// filter before the first byte leaves, and one with the outcome and the number of entries after the last, or
-    /// when the body is dropped before its end.
-    pub fn export(&self, query: &ExportQuery, context: &RequestContext) -> Export {
-        self.export_as(
-            query,
-            EntryBuilder::from(context.event(EventKind::DATA_EXPORTED)),
-        )
-    }
-
-    /// Exports on behalf of somebody outside of a request: a job, a command line.
-    pub fn export_by(&self, query: &ExportQuery, actor: &str) -> Export {
-        let entry = EntryBuilder::new(EventKind::DATA_EXPORTED)
-            .actor(actor)
-            .at(self.0.clock.now());
-        self.export_as(query, entry)
-    }
-
-    fn export_as(&self, query: &ExportQuery, mut entry: EntryBuilder) -> Export {
-        entry = entry
-            .entity("audit_trail", query.format().as_str())
-            .metadata("format", query.format().as_str());
-        for (name, value) in query.filter().parameters() {
-            entry = entry.metadata(format!("filter.{name}"), value);
-        }
-        let through = self.0.store.newest();
-        let _ = self.record(entry.clone().outcome(Outcome::Pending));
-        Export::new(
-            self.clone(),
-            Arc::clone(&self.0.store),
-            query,
-            through,
-            self.0.clock.now(),
-            entry,
-        )
-    }
-
     /// What the trail holds and what it has lost.
     #[must_use]
     pub fn stats(&self) -> StoreStats {
@@ -187,6 +146,14 @@ impl AuditTrail {
             healthy: lost == 0,
             stats,
         }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn AuditStore> {
+        &self.0.store
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        self.0.clock.now()
     }
 }
 

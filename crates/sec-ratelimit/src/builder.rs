@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use sec_core::{Clock, SystemClock};
 
-use crate::decision::Policy;
+use crate::decision::{MAX_TIERS, Policy};
 use crate::digest::Seed;
-use crate::limiter::{Inner, MAX_TIERS, TierTable};
 use crate::quota::Algorithm;
 use crate::store::{Table, bytes_for};
+use crate::tables::{Tables, TierTable};
 use crate::{ConfigError, ConfigErrorKind, Key, Limiter, Quota, Tier};
 
 /// Builds a [`Limiter`]: its tiers, its memory and its clock.
@@ -20,11 +20,18 @@ pub struct LimiterBuilder {
     clock: Arc<dyn Clock>,
 }
 
+impl Limiter {
+    /// A limiter without tiers yet.
+    pub fn builder() -> LimiterBuilder {
+        LimiterBuilder::new()
+    }
+}
+
 impl LimiterBuilder {
     /// The largest capacity: 2²⁸ keys per tier.
     pub const MAX_CAPACITY: usize = 1 << 28;
 
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         Self {
             tiers: Vec::new(),
             capacity: 65_536,
@@ -103,7 +110,7 @@ impl LimiterBuilder {
             .map(|(tier, algorithm)| Table::new(self.keys(tier), *algorithm))
             .collect();
         let tiers = self.tiers.into_iter().zip(algorithms).zip(tables);
-        Ok(Limiter(Arc::new(Inner {
+        Ok(Limiter(Arc::new(Tables {
             tiers: tiers
                 .map(|((tier, algorithm), table)| TierTable {
                     tier,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Standing;
-use crate::limiter::MAX_TIERS;
+
+/// How many tiers one decision can hold.
+pub(crate) const MAX_TIERS: usize = 8;
 
 /// What a limiter decided about one request. [`RateLimitLayer`](crate::RateLimitLayer) puts it into
 /// the extensions of the request and of the response.

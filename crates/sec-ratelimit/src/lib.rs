@@ -28,8 +28,10 @@ mod quota;
 mod refused;
 mod reservation;
 mod service;
+mod settings;
 mod store;
 mod subject;
+mod tables;
 mod tier;
 
 pub use self::answer::{Answer, Standing};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::Decision;
-use crate::limiter::{Change, Holds, Inner, Targets};
+use crate::tables::{Change, Holds, Tables, Targets};
 
 /// A cost taken from every tier, to be settled once its outcome is known.
 ///
@@ -16,7 +16,7 @@ use crate::limiter::{Change, Holds, Inner, Targets};
 /// refilled in the meantime, nothing is left to give back: a refund never enlarges a later window.
 #[must_use = "dropped unsettled, the reservation stays counted"]
 pub struct Reservation {
-    limiter: Arc<Inner>,
+    tables: Arc<Tables>,
     decision: Decision,
     targets: Targets,
     holds: Holds,
@@ -25,14 +25,14 @@ pub struct Reservation {
 
 impl Reservation {
     pub(crate) fn new(
-        limiter: Arc<Inner>,
+        tables: Arc<Tables>,
         decision: Decision,
         targets: Targets,
         holds: Holds,
         cost: u64,
     ) -> Self {
         Self {
-            limiter,
+            tables,
             decision,
             targets,
             holds,
@@ -81,14 +81,14 @@ impl Reservation {
 
     fn settle(&mut self, change: Change) -> Decision {
         let Self {
-            limiter,
+            tables,
             decision,
             targets,
             holds,
             ..
         } = self;
         if !matches!(change, Change::GiveBack(0)) {
-            limiter.settle(decision, targets, holds, change);
+            tables.settle(decision, targets, holds, change);
         }
         decision.clone()
     }

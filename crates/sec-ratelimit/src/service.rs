@@ -13,7 +13,7 @@ use sec_core::Body;
 use sec_core::gate::Gate;
 use tower_service::Service;
 
-use crate::layer::{Settings, Settle};
+use crate::settings::{Settings, Settle};
 
 /// Made by [`RateLimitLayer`](crate::RateLimitLayer).
 #[derive(Clone)]

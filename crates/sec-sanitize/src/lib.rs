@@ -3,6 +3,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod config;
+mod drain;
 pub mod errors;
 pub mod escape;
 pub mod extract;
@@ -13,6 +14,7 @@ pub mod rules;
 pub mod text;
 
 pub use self::config::{HtmlConfig, JsonConfig, SanitizeConfig, SanitizeLimits};
+pub use self::drain::{DrainBody, DrainFuture, DrainLayer, DrainService};
 pub use self::errors::{ErrorLayer, HandlerError};
 pub use self::extract::InputRefusal;
 #[cfg(feature = "axum")]

@@ -1,22 +1,25 @@
 //! The service put together: what it keeps, and the order of its layers.
 
 use std::error::Error;
-use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
+use axum::http::StatusCode;
 use sec_audit::{AuditEntry, AuditTrail, RequestLogLayer};
 use sec_core::{EventKind, PathRules, Secret};
 use sec_headers::{CrossOriginGuard, CrossOriginGuardLayer, HeadersLayer};
 use sec_ratelimit::LoginLimit;
-use sec_sanitize::{ErrorLayer, SanitizeLimits};
+use sec_sanitize::{DrainLayer, ErrorLayer, SanitizeLimits};
 use sec_tokens::{AuthLayer, PasswordPolicy, Passwords, Permissions, TokenService};
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
+use tower_http::timeout::TimeoutLayer;
 
 use crate::comments::Comments;
 use crate::config::Settings;
 use crate::routes;
+use crate::server;
 use crate::users::Users;
 
 pub type Failure = Box<dyn Error + Send + Sync>;
@@ -27,6 +30,8 @@ pub struct App {
     pub users: Users,
     pub comments: Comments,
     pub passwords: Passwords,
+    /// Sign-ups hash apart from log-ins: a flood of the first must not keep anybody from the second.
+    pub new_passwords: Passwords,
     pub password_policy: PasswordPolicy,
     pub tokens: TokenService,
     pub permissions: Permissions,
@@ -56,6 +61,7 @@ impl App {
             login_limit: LoginLimit::from_config(&settings.limits.login)?,
             input: SanitizeLimits::try_from(&settings.input)?,
             trail: AuditTrail::in_memory(&settings.audit)?,
+            new_passwords: Passwords::from_config(&settings.passwords)?.concurrency(1, 8)?,
             passwords,
             settings,
         }))
@@ -66,7 +72,11 @@ impl App {
         let settings = &self.settings;
         // Browsers send violation reports across origins, and there is nothing in them to forge.
         let guarded = PathRules::all().exclude("/csp-report")?;
+        // What gets or ends a session goes by password and cookie: an access token that has expired must not be in its way.
+        let by_token = PathRules::all().exclude("/auth")?;
         let layers = ServiceBuilder::new()
+            // Refusals reach clients that are still sending.
+            .layer(DrainLayer::new())
             // Who asks for what: everything below reads it.
             .layer(settings.context.layer()?.sink(Arc::new(self.trail.clone())))
             // Sees every answer, refusals included.
@@ -82,7 +92,12 @@ impl App {
             // Before the work of authentication.
             .layer(settings.limits.address.layer()?)
             // Sets the identity; the extractors below decide who may.
-            .layer(AuthLayer::new(self.tokens.verifier()));
+            .layer(AuthLayer::new(self.tokens.verifier()).paths(by_token))
+            // A body that never ends, a handler that never answers.
+            .layer(TimeoutLayer::with_status_code(
+                StatusCode::REQUEST_TIMEOUT,
+                Duration::from_secs(30),
+            ));
         // Around the finished router, so that unknown routes are inside as well.
         Ok(Router::new().fallback_service(layers.service(routes::all(self)?)))
     }
@@ -93,14 +108,8 @@ impl App {
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), Failure> {
-        // The context layer reads the peer's address from axum's connect info.
-        let service = self
-            .service()?
-            .into_make_service_with_connect_info::<SocketAddr>();
+        let service = self.service()?;
         let _ = self.trail.record(AuditEntry::builder(EventKind::STARTED));
-        axum::serve(listener, service)
-            .with_graceful_shutdown(stop)
-            .await?;
-        Ok(())
+        server::serve(listener, service, stop).await
     }
 }

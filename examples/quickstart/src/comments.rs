@@ -40,12 +40,16 @@ impl Comments {
         comment
     }
 
-    pub fn all(&self) -> Vec<Comment> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// The newest, newest first, older than a given one where one is given.
+    pub fn page(&self, before: Option<u64>, most: usize) -> Vec<Comment> {
+        let comments = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let older = |comment: &&Comment| before.is_none_or(|before| comment.id < before);
+        comments
             .1
             .iter()
+            .rev()
+            .filter(older)
+            .take(most)
             .cloned()
             .collect()
     }

@@ -46,6 +46,8 @@ pub struct Admin {
 pub struct Limits {
     /// Everything, by address.
     pub address: RateLimitConfig,
+    /// Signing up, by address.
+    pub signup: RateLimitConfig,
     /// Writing comments, by account.
     pub write: RateLimitConfig,
     /// Logging in.
@@ -109,6 +111,7 @@ impl Section for Settings {
         faults.nested("context", |faults| self.context.check(faults));
         faults.nested("headers", |faults| self.headers.check(faults));
         faults.nested("limits.address", |faults| self.limits.address.check(faults));
+        faults.nested("limits.signup", |faults| self.limits.signup.check(faults));
         faults.nested("limits.write", |faults| self.limits.write.check(faults));
         faults.nested("limits.login", |faults| self.limits.login.check(faults));
         faults.nested("tokens", |faults| self.tokens.check(faults));

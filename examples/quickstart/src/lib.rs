@@ -6,5 +6,6 @@ pub mod app;
 pub mod comments;
 pub mod config;
 mod routes;
+mod server;
 pub mod tour;
 pub mod users;

@@ -29,7 +29,8 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Failure> {
-    log_to_stderr("info");
+    // Its complaints about markup are as long as an attacker likes.
+    log_to_stderr("info,html5ever=error");
     let mut settings = Settings::load()?;
     let addr = settings.server.addr;
     let password = match settings.admin.password.take() {

@@ -13,6 +13,7 @@ use std::time::SystemTime;
 
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, Response};
+use sec_core::{EventKind, Outcome, RequestContext};
 use serde::{Deserialize, Deserializer};
 
 pub use self::body::ExportBody;
@@ -142,6 +143,47 @@ impl<'de> Deserialize<'de> for ExportQuery {
     }
 }
 
+impl AuditTrail {
+    /// Exports what a filter finds, newest first, for the caller of a request. See [`Export`].
+    ///
+    /// The export is itself on record: one [`EventKind::DATA_EXPORTED`] entry with outcome `pending`, format and
+    /// filter before the first byte leaves, and one with the outcome and the number of entries after the last, or
+    /// when the body is dropped before its end.
+    pub fn export(&self, query: &ExportQuery, context: &RequestContext) -> Export {
+        self.export_as(
+            query,
+            EntryBuilder::from(context.event(EventKind::DATA_EXPORTED)),
+        )
+    }
+
+    /// Exports on behalf of somebody outside of a request: a job, a command line.
+    pub fn export_by(&self, query: &ExportQuery, actor: &str) -> Export {
+        let entry = EntryBuilder::new(EventKind::DATA_EXPORTED)
+            .actor(actor)
+            .at(self.now());
+        self.export_as(query, entry)
+    }
+
+    fn export_as(&self, query: &ExportQuery, mut entry: EntryBuilder) -> Export {
+        entry = entry
+            .entity("audit_trail", query.format().as_str())
+            .metadata("format", query.format().as_str());
+        for (name, value) in query.filter().parameters() {
+            entry = entry.metadata(format!("filter.{name}"), value);
+        }
+        let through = self.store().newest();
+        let _ = self.record(entry.clone().outcome(Outcome::Pending));
+        Export::new(
+            self.clone(),
+            Arc::clone(self.store()),
+            query,
+            through,
+            self.now(),
+            entry,
+        )
+    }
+}
+
 /// An export that is ready to be sent: headers, and a body that reads the store as fast as it is read itself.
 ///
 /// The body holds one chunk of entries at a time, whatever the size of the export. It ends at the newest entry of
@@ -155,7 +197,7 @@ pub struct Export {
 }
 
 impl Export {
-    pub(crate) fn new(
+    fn new(
         trail: AuditTrail,
         store: Arc<dyn AuditStore>,
         query: &ExportQuery,

@@ -2,6 +2,7 @@
 
 mod key;
 mod pairs;
+mod search;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::key::Shape;
-use super::text::{find, run_end};
+use super::search::{find, run_end};
 
 /// `name=value` and `name: value`, as in query strings, forms, header lines and JSON.
 pub(super) fn find_pairs(

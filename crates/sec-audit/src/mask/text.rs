@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::MASK;
 use super::key::Shape;
 use super::pairs::find_pairs;
+use super::search::{find, run_end};
 
 /// Replaces every secret in `text`; `sensitive` says whether a name in a `name=value` pair is.
 pub(super) fn mask<'a>(text: &'a str, sensitive: impl Fn(&str, Shape) -> bool) -> Cow<'a, str> {
@@ -249,17 +250,6 @@ fn find_userinfo(text: &str, spans: &mut Vec<Range<usize>>) {
         }
         from = end.max(start);
     }
-}
-
-pub(super) fn find(text: &str, needle: &str, from: usize) -> Option<usize> {
-    text.get(from..)?.find(needle)?.checked_add(from)
-}
-
-/// Where the run of accepted bytes that begins at `from` ends. Every caller accepts either no byte of a
-/// multi-byte character or all of them, so the end is a character's edge.
-pub(super) fn run_end(text: &str, from: usize, accept: impl Fn(u8) -> bool) -> usize {
-    let rest = text.as_bytes().get(from..).unwrap_or_default();
-    from.saturating_add(rest.iter().position(|b| !accept(*b)).unwrap_or(rest.len()))
 }
 
 fn is_word(b: u8) -> bool {

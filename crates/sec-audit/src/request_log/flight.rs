@@ -8,7 +8,7 @@ use http::header::CONTENT_LENGTH;
 use http::{Method, Response, StatusCode};
 use sec_core::{BodyEnd, BodyObserver, EventKind, Outcome, RequestContext, Severity};
 
-use super::layer::Settings;
+use super::settings::Settings;
 use super::{outcome_of, severity_of};
 use crate::entry::DURATION;
 

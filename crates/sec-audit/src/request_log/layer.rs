@@ -1,13 +1,14 @@
-//! The layer and its settings.
+//! The layer.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
+use sec_core::EventSink;
 use sec_core::path::PathRules;
-use sec_core::{EventSink, RequestContext, SecurityEvent};
 use tower_layer::Layer;
 
 use super::service::RequestLog;
+use super::settings::Settings;
 use crate::config::RequestLogConfig;
 use crate::error::ConfigError;
 
@@ -37,15 +38,6 @@ use crate::error::ConfigError;
 /// ```
 #[derive(Clone, Debug)]
 pub struct RequestLogLayer(Arc<Settings>);
-
-#[derive(Debug)]
-pub(super) struct Settings {
-    enabled: bool,
-    sample_one_in: u32,
-    paths: PathRules,
-    sink: Option<Arc<dyn EventSink>>,
-    successes: AtomicU64,
-}
 
 impl RequestLogLayer {
     /// Records every request to the sink of its context.
@@ -116,50 +108,5 @@ impl<S> Layer<S> for RequestLogLayer {
 
     fn layer(&self, inner: S) -> RequestLog<S> {
         RequestLog::new(inner, Arc::clone(&self.0))
-    }
-}
-
-impl Settings {
-    pub(super) fn is_enabled(&self) -> bool {
-        self.enabled
-    }
-
-    pub(super) fn applies(&self, path: &str) -> bool {
-        self.paths.applies(path)
-    }
-
-    /// Whether this success is the one of so many that is recorded.
-    pub(super) fn takes_success(&self) -> bool {
-        match self.sample_one_in {
-            0 => false,
-            1 => true,
-            one_in => {
-                let before = self.successes.fetch_add(1, Ordering::Relaxed);
-                before.checked_rem(u64::from(one_in)) == Some(0)
-            }
-        }
-    }
-
-    pub(super) fn sampled_one_in(&self) -> Option<u32> {
-        Some(self.sample_one_in).filter(|one_in| *one_in > 1)
-    }
-
-    pub(super) fn emit(&self, context: &RequestContext, event: SecurityEvent) {
-        let _ = match &self.sink {
-            Some(sink) => sink.emit(event),
-            None => context.emit(event),
-        };
-    }
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            sample_one_in: 1,
-            paths: PathRules::all(),
-            sink: None,
-            successes: AtomicU64::new(0),
-        }
     }
 }

@@ -4,6 +4,7 @@ mod flight;
 mod future;
 mod layer;
 mod service;
+mod settings;
 #[cfg(test)]
 mod tests;
 

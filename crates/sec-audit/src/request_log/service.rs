@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use super::flight::Flight;
 use super::future::RequestLogFuture;
-use super::layer::Settings;
+use super::settings::Settings;
 
 /// The service of [`RequestLogLayer`](super::RequestLogLayer).
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let clone = self.inner.clone();
         let mut ready = mem::replace(&mut self.inner, clone);
-        if !self.settings.is_enabled() {
+        if !self.settings.enabled {
             return RequestLogFuture::new(Gate::pass(ready.call(request), ()), None);
         }
         let context = match RequestContext::of(request.extensions()) {

@@ -81,12 +81,16 @@ impl Env {
         }
         let rest = strip_start(name, self.prefix.as_deref()?)?.strip_prefix('_')?;
         Some(
-            rest.split("__")
+            // Deeper than any section: what lies below is one key, which nobody knows.
+            rest.splitn(MOST_SEGMENTS, "__")
                 .map(|key| Segment::Key(key.to_ascii_lowercase()))
                 .collect(),
         )
     }
 }
+
+/// Tables are walked by recursion, and whoever sets variables need not be able to end the process.
+const MOST_SEGMENTS: usize = 32;
 
 /// The path in the spelling of the file, where the file has it; a number may be an index.
 fn existing(root: &Node, wanted: Vec<Segment>) -> Vec<Segment> {

@@ -92,22 +92,23 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            Place::Variable(name) => return write!(f, "{name}: {}", self.reason),
+            // Whoever set the variable chose its name.
+            Place::Variable(name) => return write!(f, "{}: {}", one_line(name), self.reason),
             // A syntax fault has no key: the column takes its place.
             Place::File {
                 file,
                 position: Some((line, column)),
             } if self.path.is_empty() => {
-                write!(f, "{file}:{line}:{column}: ")?;
+                write!(f, "{}:{line}:{column}: ", one_line(file))?;
             }
             Place::File {
                 file,
                 position: Some((line, _)),
-            } => write!(f, "{file}:{line}: ")?,
+            } => write!(f, "{}:{line}: ", one_line(file))?,
             Place::File {
                 file,
                 position: None,
-            } => write!(f, "{file}: ")?,
+            } => write!(f, "{}: ", one_line(file))?,
             Place::Unknown => {}
         }
         if !self.path.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::convert::Infallible;
+use std::error::Error;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -15,7 +16,7 @@ use sec_core::{Body, EventKind, Problem, RequestContext};
 
 use super::cause::{ErrorCause, chain};
 use super::convert::{Caller, is_foreign, replace_body};
-use super::layer::{BoxError, ErrorLayer};
+use super::settings::Settings;
 
 /// Characters of a panic's message, or of a text answer, in the trail.
 const MESSAGE_CHARS: usize = 500;
@@ -74,7 +75,7 @@ where
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Pending;
         };
-        let polled = if report.layer.is_enabled() {
+        let polled = if report.settings.enabled {
             // After a panic the future is dropped below and not polled again.
             match catch_unwind(AssertUnwindSafe(|| inner.poll(cx))) {
                 Ok(Poll::Pending) => return Poll::Pending,
@@ -112,6 +113,8 @@ pub(super) enum Failure {
     Error { error: BoxError, status: StatusCode },
 }
 
+pub(super) type BoxError = Box<dyn Error + Send + Sync>;
+
 impl Failure {
     pub(super) fn panic(payload: &(dyn Any + Send)) -> Self {
         let text = payload.downcast_ref::<&str>().copied();
@@ -124,7 +127,7 @@ impl Failure {
 pub(super) struct Report {
     pub(super) context: Option<RequestContext>,
     pub(super) caller: Caller,
-    pub(super) layer: ErrorLayer,
+    pub(super) settings: Settings,
 }
 
 impl Report {
@@ -136,7 +139,7 @@ impl Report {
                     .respond(&Problem::new(StatusCode::INTERNAL_SERVER_ERROR))
             }
             Failure::Error { error, status } => {
-                let problem = self.layer.problem_for(&*error, status);
+                let problem = self.settings.problem_for(&*error, status);
                 self.emit(EventKind::ERROR, chain(&*error), problem.status());
                 self.caller.respond(&problem)
             }
@@ -147,7 +150,7 @@ impl Report {
     where
         B: http_body::Body<Data = Bytes>,
     {
-        if !self.layer.is_enabled() || response.status() < StatusCode::BAD_REQUEST {
+        if !self.settings.enabled || response.status() < StatusCode::BAD_REQUEST {
             return response.map(Body::inner);
         }
         let (parts, body) = response.into_parts();

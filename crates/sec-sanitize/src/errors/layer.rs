@@ -15,10 +15,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::convert::Caller;
-use super::future::{ErrorFuture, Failure, Report};
-
-pub(super) type BoxError = Box<dyn Error + Send + Sync>;
-type Classify = dyn Fn(&(dyn Error + 'static)) -> Option<Problem> + Send + Sync;
+use super::future::{BoxError, ErrorFuture, Failure, Report};
+use super::settings::Settings;
 
 /// Turns whatever goes wrong further in into a problem for the caller and an event for the trail.
 ///
@@ -38,10 +36,7 @@ type Classify = dyn Fn(&(dyn Error + 'static)) -> Option<Problem> + Send + Sync;
 ///
 /// An answer that passes costs no allocation.
 #[derive(Clone)]
-pub struct ErrorLayer {
-    enabled: bool,
-    classify: Arc<Classify>,
-}
+pub struct ErrorLayer(Settings);
 
 impl Default for ErrorLayer {
     fn default() -> Self {
@@ -52,7 +47,7 @@ impl Default for ErrorLayer {
 impl fmt::Debug for ErrorLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ErrorLayer")
-            .field("enabled", &self.enabled)
+            .field("enabled", &self.0.enabled)
             .finish_non_exhaustive()
     }
 }
@@ -61,16 +56,16 @@ impl ErrorLayer {
     /// All of the above.
     #[must_use]
     pub fn new() -> Self {
-        Self {
+        Self(Settings {
             enabled: true,
             classify: Arc::new(|_| None),
-        }
+        })
     }
 
     /// Off, panics and bare answers pass; errors of the service are still answered, as its type has none.
     #[must_use]
     pub fn enabled(self, enabled: bool) -> Self {
-        Self { enabled, ..self }
+        Self(Settings { enabled, ..self.0 })
     }
 
     /// Chooses problems for errors of services further in, such as tower's time-out or load shedding (503 with
@@ -80,10 +75,10 @@ impl ErrorLayer {
         self,
         classify: impl Fn(&(dyn Error + 'static)) -> Option<Problem> + Send + Sync + 'static,
     ) -> Self {
-        Self {
+        Self(Settings {
             classify: Arc::new(classify),
-            ..self
-        }
+            ..self.0
+        })
     }
 }
 
@@ -93,7 +88,7 @@ impl<S> Layer<S> for ErrorLayer {
     fn layer(&self, inner: S) -> ErrorService<S> {
         ErrorService {
             inner,
-            layer: self.clone(),
+            settings: self.0.clone(),
             not_ready: None,
         }
     }
@@ -102,7 +97,7 @@ impl<S> Layer<S> for ErrorLayer {
 /// The service of [`ErrorLayer`].
 pub struct ErrorService<S> {
     inner: S,
-    layer: ErrorLayer,
+    settings: Settings,
     /// Why the inner service cannot take the next request.
     not_ready: Option<BoxError>,
 }
@@ -111,7 +106,7 @@ impl<S: Clone> Clone for ErrorService<S> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            layer: self.layer.clone(),
+            settings: self.settings.clone(),
             not_ready: None,
         }
     }
@@ -149,7 +144,7 @@ where
                 accept: request.headers().get(ACCEPT).cloned(),
                 head: request.method() == Method::HEAD,
             },
-            layer: self.layer.clone(),
+            settings: self.settings.clone(),
         };
         if let Some(error) = self.not_ready.take() {
             let failure = Failure::Error {
@@ -160,7 +155,7 @@ where
         }
         let clone = self.inner.clone();
         let mut ready = std::mem::replace(&mut self.inner, clone);
-        if !self.layer.enabled {
+        if !self.settings.enabled {
             return ErrorFuture::new(ready.call(request), report);
         }
         // The ready service is used up by this call, so nothing broken is seen again.
@@ -168,15 +163,5 @@ where
             Ok(future) => ErrorFuture::new(future, report),
             Err(panic) => ErrorFuture::failed(Failure::panic(&*panic), report),
         }
-    }
-}
-
-impl ErrorLayer {
-    pub(super) fn is_enabled(&self) -> bool {
-        self.enabled
-    }
-
-    pub(super) fn problem_for(&self, error: &(dyn Error + 'static), status: StatusCode) -> Problem {
-        (self.classify)(error).unwrap_or_else(|| Problem::new(status))
     }
 }

@@ -5,6 +5,7 @@ mod convert;
 mod future;
 mod handler;
 mod layer;
+mod settings;
 
 #[cfg(test)]
 mod tests;

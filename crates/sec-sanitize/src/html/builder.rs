@@ -58,6 +58,13 @@ pub struct HtmlPolicyBuilder {
     budget: Budget,
 }
 
+impl HtmlPolicy {
+    /// A policy of one's own, which begins with nothing allowed.
+    pub fn builder() -> HtmlPolicyBuilder {
+        HtmlPolicyBuilder::new()
+    }
+}
+
 impl HtmlPolicyBuilder {
     pub(super) fn new() -> Self {
         Self {

@@ -5,6 +5,7 @@ mod builder;
 mod error;
 mod names;
 mod policy;
+mod presets;
 mod safe;
 mod scan;
 mod token;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
-use serde::de::value::{MapDeserializer, StrDeserializer};
+use serde::de::value::StrDeserializer;
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error as _, Expected, IntoDeserializer, MapAccess,
     SeqAccess, Unexpected, VariantAccess, Visitor,
@@ -384,15 +384,4 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
         let result = reader.deserialize_struct("", fields, visitor);
         result.map_err(|fault| fault.leaving(self.node, Some(self.name.to_owned())))
     }
-}
-
-/// For [`Dummy`]: an object with the given names, all stand-ins.
-pub(super) fn stand_in_object<'de, V: Visitor<'de>>(
-    fields: &'static [&'static str],
-    dummy: Dummy,
-    visitor: V,
-) -> Result<V::Value, Fault> {
-    visitor.visit_map(MapDeserializer::new(
-        fields.iter().map(|name| (*name, dummy)),
-    ))
 }

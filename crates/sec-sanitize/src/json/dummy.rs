@@ -1,11 +1,10 @@
 //! A value of whatever type is asked for, so that reading can go on behind a fault.
 
-use serde::de::value::{SeqDeserializer, StrDeserializer};
+use serde::de::value::{MapDeserializer, SeqDeserializer, StrDeserializer};
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, VariantAccess, Visitor,
 };
 
-use super::de::stand_in_object;
 use super::fault::Fault;
 use crate::rules;
 
@@ -180,4 +179,15 @@ impl<'de> VariantAccess<'de> for Dummy {
     ) -> Result<V::Value, Fault> {
         self.deserialize_struct("", fields, visitor)
     }
+}
+
+/// An object with the given names, all stand-ins.
+fn stand_in_object<'de, V: Visitor<'de>>(
+    fields: &'static [&'static str],
+    dummy: Dummy,
+    visitor: V,
+) -> Result<V::Value, Fault> {
+    visitor.visit_map(MapDeserializer::new(
+        fields.iter().map(|name| (*name, dummy)),
+    ))
 }

@@ -13,12 +13,10 @@ use serde_json::Value;
 use super::{
     claims::{self, NoClaims},
     error::{IssueError, TokenConfigError},
-    verifier::{MAX_TOKEN, Verifier},
+    verifier::{DEFAULT_LIFETIME, MAX_TOKEN, Verifier, check_lifetime, check_names},
 };
 use crate::key::{KeyErrorKind, KeyRing};
 
-pub(super) const DEFAULT_LIFETIME: Duration = Duration::from_secs(15 * 60);
-const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 const ID_LEN: usize = 16;
 
 /// Issues access tokens (RFC 9068) in the name of one issuer for one audience.
@@ -224,27 +222,6 @@ struct Payload<'a> {
     tenant: Option<&'a str>,
     #[serde(flatten)]
     custom: &'a serde_json::Map<String, Value>,
-}
-
-pub(super) fn check_names(issuer: &str, audience: &str) -> Result<(), TokenConfigError> {
-    if issuer.is_empty() {
-        return Err(TokenConfigError::Issuer);
-    }
-    if audience.is_empty() {
-        Err(TokenConfigError::Audience)
-    } else {
-        Ok(())
-    }
-}
-
-/// Whole seconds, from one to a day.
-pub(super) fn check_lifetime(lifetime: Duration) -> Result<u64, TokenConfigError> {
-    let seconds = lifetime.as_secs();
-    if (1..=MAX_LIFETIME.as_secs()).contains(&seconds) {
-        Ok(seconds)
-    } else {
-        Err(TokenConfigError::Lifetime)
-    }
 }
 
 fn check_principal(who: &Principal) -> Result<(), IssueError> {

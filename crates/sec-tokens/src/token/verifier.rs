@@ -15,12 +15,14 @@ use serde_json::{Map, Value};
 use super::{
     claims::{self, Expected, NoClaims, Token},
     error::{TokenConfigError, TokenError, TokenErrorKind},
-    issuer, json,
+    json,
 };
 use crate::key::{KeySet, VerifyingKey};
 
 /// Longest token that is looked at. Checked before anything is decoded.
 pub(super) const MAX_TOKEN: usize = 8 * 1024;
+pub(super) const DEFAULT_LIFETIME: Duration = Duration::from_secs(15 * 60);
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// Seconds.
 const DEFAULT_LEEWAY: u64 = 2;
 const MAX_LEEWAY: Duration = Duration::from_secs(5);
@@ -80,12 +82,12 @@ impl<C: DeserializeOwned> Verifier<C> {
         audience: impl Into<Box<str>>,
     ) -> Result<Self, TokenConfigError> {
         let (issuer, audience) = (issuer.into(), audience.into());
-        issuer::check_names(&issuer, &audience)?;
+        check_names(&issuer, &audience)?;
         Ok(Self::for_issuer(
             keys,
             &issuer,
             &audience,
-            issuer::DEFAULT_LIFETIME.as_secs(),
+            DEFAULT_LIFETIME.as_secs(),
         ))
     }
 
@@ -96,7 +98,7 @@ impl<C: DeserializeOwned> Verifier<C> {
     ///
     /// When it is not from one second to 24 hours.
     pub fn max_lifetime(self, max: Duration) -> Result<Self, TokenConfigError> {
-        let max_lifetime = issuer::check_lifetime(max)?;
+        let max_lifetime = check_lifetime(max)?;
         Ok(self.with(|inner| inner.max_lifetime = max_lifetime))
     }
 
@@ -223,6 +225,27 @@ impl<C> Clone for Verifier<C> {
 impl<C> fmt::Debug for Verifier<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)
+    }
+}
+
+pub(super) fn check_names(issuer: &str, audience: &str) -> Result<(), TokenConfigError> {
+    if issuer.is_empty() {
+        return Err(TokenConfigError::Issuer);
+    }
+    if audience.is_empty() {
+        Err(TokenConfigError::Audience)
+    } else {
+        Ok(())
+    }
+}
+
+/// Whole seconds, from one to a day.
+pub(super) fn check_lifetime(lifetime: Duration) -> Result<u64, TokenConfigError> {
+    let seconds = lifetime.as_secs();
+    if (1..=MAX_LIFETIME.as_secs()).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        Err(TokenConfigError::Lifetime)
     }
 }
 

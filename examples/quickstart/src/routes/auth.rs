@@ -56,7 +56,7 @@ pub async fn sign_up(
         return Err(refused(&ctx, vec![taken()]).into());
     }
     let hash = app
-        .passwords
+        .new_passwords
         .hash(form.password.clone().into_secret())
         .await
         .map_err(Problem::from)?;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response, Result};
 use sec_core::{EventKind, Problem, RequestContext};
-use sec_sanitize::Valid;
+use sec_sanitize::{FieldError, InputError, InputRefusal, Valid};
 use sec_tokens::Auth;
 use serde::Deserialize;
 use validator::Validate;
@@ -18,12 +18,23 @@ use crate::comments::Comment;
 #[derive(Deserialize, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct NewComment {
-    #[validate(length(min = 1, max = 10_000))]
+    #[validate(length(min = 1, max = 2_000))]
     body: String,
 }
 
-pub async fn list(State(app): State<Arc<App>>) -> Json<Vec<Comment>> {
-    Json(app.comments.all())
+#[derive(Deserialize, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct Before {
+    /// The id of a comment: what is older follows.
+    before: Option<u64>,
+}
+
+/// Newest first, fifty at a time.
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Valid(Query(from)): Valid<Query<Before>>,
+) -> Json<Vec<Comment>> {
+    Json(app.comments.page(from.before, 50))
 }
 
 pub async fn create(
@@ -40,6 +51,11 @@ pub async fn create(
         .comment()
         .clean(&form.body)
         .map_err(Problem::from)?;
+    if body.as_str().trim().is_empty() {
+        let empty = FieldError::new("/body", "empty")
+            .with_detail("Nothing is left of it that may be shown.");
+        return Err(InputRefusal::report(InputError::Invalid(vec![empty]), &ctx).into());
+    }
     let author = app
         .users
         .by_id(who.subject())

@@ -16,20 +16,23 @@ use serde_json::json;
 use crate::app::{App, Failure};
 
 pub fn all(app: &Arc<App>) -> Result<Router, Failure> {
+    let sign_up_limit = app.settings.limits.signup.layer()?;
     let write_limit = app.settings.limits.write.layer()?;
     let keys = app.tokens.keys().jwks_response();
     let routes = Router::new()
         .route("/", get(page::page))
-        .route("/auth/signup", post(auth::sign_up))
+        .route(
+            "/auth/signup",
+            post(auth::sign_up).route_layer(sign_up_limit),
+        )
         .route("/auth/login", post(auth::log_in))
         .route("/auth/refresh", post(auth::refresh))
         .route("/auth/logout", post(auth::log_out))
         .route("/me", get(auth::me))
-        // Axum's `route_layer` would cover reading as well.
         .route(
             "/comments",
             post(comments::create)
-                .layer(write_limit)
+                .route_layer(write_limit)
                 .get(comments::list),
         )
         .route("/comments/{id}", delete(comments::remove))

@@ -16,7 +16,7 @@ const PAGE: &str = include_str!("../page.html");
 /// that they are clean.
 pub async fn page(State(app): State<Arc<App>>, nonce: CspNonce) -> Html<String> {
     let mut comments = String::new();
-    for comment in app.comments.all() {
+    for comment in app.comments.page(None, 20) {
         let author = escape::html(&comment.author);
         // Writing to a string cannot fail.
         let _ = writeln!(

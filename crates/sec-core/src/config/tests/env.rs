@@ -246,3 +246,20 @@ fn what_is_not_utf8_is_a_fault() {
         Some("SEC_LIMITS__NAME")
     );
 }
+
+/// Both found by fuzzing: a line feed in a name forged a line of the report, and twenty thousand `__` overflowed the stack.
+#[test]
+fn a_hostile_name_of_a_variable_is_one_line_of_the_report_and_no_more() {
+    let deep = format!("SEC_LIMITS{}", "__A".repeat(20_000));
+    for name in ["SEC_LI\nMITS__X", "SEC_LIMITS__\u{85}", deep.as_str()] {
+        let loader = Loader::new()
+            .text("sec.toml", "[limits]\n")
+            .unwrap()
+            .env_prefix("SEC");
+        let mut loader = loader.env_from([(name, "1")]);
+        let limits = loader.section::<Limits>("limits");
+        let report = loader.finish(limits).err().unwrap().to_string();
+        assert_eq!(report.lines().count(), 1, "{report:.200}");
+        assert!(!report.contains('\u{85}'));
+    }
+}

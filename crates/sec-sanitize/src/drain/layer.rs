@@ -1,0 +1,116 @@
+//! The layer and its service.
+
+use std::mem;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::body::DrainBody;
+use super::bounds::Bounds;
+use super::future::DrainFuture;
+
+/// Reads on after an early answer, so that it reaches a client that is still sending.
+///
+/// It stands outermost: whatever inside refuses without reading the body is covered. The answer waits until the client has
+/// sent the rest, at most [`bytes`](Self::bytes) and at most [`time`](Self::time); beyond either it goes out at once, and
+/// the client may see a reset. What is read is thrown away as it comes. Bodies that were read to their end, and
+/// requests without one, are not touched.
+///
+/// Cost: one allocation for a request with a body, none for others. Waiting needs Tokio's timer.
+///
+/// ```
+/// use sec_sanitize::DrainLayer;
+///
+/// let layer = DrainLayer::new().bytes(64 * 1024 * 1024);
+/// ```
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub struct DrainLayer {
+    pub(super) bounds: Bounds,
+    enabled: bool,
+}
+
+/// The service of [`DrainLayer`].
+#[derive(Debug, Clone, Copy)]
+pub struct DrainService<S> {
+    inner: S,
+    layer: DrainLayer,
+}
+
+impl DrainLayer {
+    /// With the defaults of the setters.
+    pub const fn new() -> Self {
+        Self {
+            bounds: Bounds {
+                bytes: 16 * 1024 * 1024,
+                time: Duration::from_secs(10),
+            },
+            enabled: true,
+        }
+    }
+
+    /// How many bytes are thrown away at most. Default: 16 MiB. More costs traffic that is already on its way; it takes
+    /// no memory.
+    pub const fn bytes(mut self, bytes: u64) -> Self {
+        self.bounds.bytes = bytes;
+        self
+    }
+
+    /// How long an answer is held back at most. Default: 10 s. A client that sends slowly keeps its connection for so
+    /// long after it was refused.
+    pub const fn time(mut self, time: Duration) -> Self {
+        self.bounds.time = time;
+        self
+    }
+
+    /// Whether the layer does anything. Default: true.
+    pub const fn enabled(mut self, enabled: bool) -> Self {
+        self.enabled = enabled;
+        self
+    }
+}
+
+impl Default for DrainLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for DrainLayer {
+    type Service = DrainService<S>;
+
+    fn layer(&self, inner: S) -> DrainService<S> {
+        DrainService {
+            inner,
+            layer: *self,
+        }
+    }
+}
+
+impl<S, B> Service<Request<B>> for DrainService<S>
+where
+    S: Service<Request<DrainBody<B>>> + Clone,
+    B: Body<Data = Bytes> + Unpin,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = DrainFuture<S::Future, B, S::Response>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let clone = self.inner.clone();
+        let mut inner = mem::replace(&mut self.inner, clone);
+        let (parts, body) = request.into_parts();
+        let (body, rest) = DrainBody::new(body, self.layer.enabled);
+        let answer = inner.call(Request::from_parts(parts, body));
+        DrainFuture::new(answer, rest, self.layer.bounds)
+    }
+}
