@@ -73,6 +73,10 @@ impl Words {
         if self.0 == "_passwordless_" {
             return false;
         }
+        // The name of the family's own cookie; `last_refresh` is another matter.
+        if self.0 == "_refresh_" {
+            return true;
+        }
         let mut before = "";
         for word in self.0.split('_').map(singular) {
             if WORD_ENDINGS.iter().any(|ending| word.ends_with(ending))
@@ -192,6 +196,7 @@ const PAIRS: &[(&str, &str)] = &[
     ("backup", "code"),
     ("code", "verifier"),
     ("encryption", "key"),
+    ("host", "refresh"),
     ("master", "key"),
     ("pin", "code"),
     ("private", "key"),
@@ -205,7 +210,7 @@ const PAIRS: &[(&str, &str)] = &[
 ];
 
 /// These name a secret only at the end: `basic_auth` does, `auth_method` does not.
-const LAST_WORDS: &[&str] = &["auth", "pass", "pin", "sid", "sig"];
+const LAST_WORDS: &[&str] = &["auth", "pass", "pin", "pw", "sid", "sig"];
 
 /// Found even without word boundaries (`userPassWord`, `APIKEYPROD`): long enough to mean nothing else.
 const SQUEEZED: &[&str] = &[

@@ -141,8 +141,8 @@ impl Masker {
     }
 
     fn is_sensitive_as(&self, name: &str, shape: Shape) -> bool {
-        // The shortest built-in names have three letters.
-        if name.len() < 3 && self.extra.is_empty() {
+        // The shortest built-in names have two letters.
+        if name.len() < 2 && self.extra.is_empty() {
             return false;
         }
         let words = Words::of(name);

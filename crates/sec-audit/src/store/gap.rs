@@ -7,6 +7,7 @@ use sec_core::Severity;
 use uuid::Uuid;
 
 use super::BySeverity;
+use super::class::class_of;
 use crate::action::Action;
 use crate::entry::AuditEntry;
 use crate::mask::Masker;
@@ -38,7 +39,7 @@ impl Gap {
     }
 
     pub(super) fn add(&mut self, lost: &AuditEntry) {
-        let count = self.evicted.of_mut(lost.severity);
+        let count = self.evicted.of_mut(class_of(lost));
         *count = count.saturating_add(1);
         self.from = self.from.min(lost.at);
         self.to = self.to.max(lost.at);
@@ -47,6 +48,7 @@ impl Gap {
     /// The entry as it stands now. Losing what matters is itself of high severity.
     pub(super) fn entry(&self) -> Arc<AuditEntry> {
         let BySeverity {
+            requests,
             low,
             medium,
             high,
@@ -66,6 +68,7 @@ impl Gap {
             .metadata("count", count)
             .metadata("from", crate::time::rfc3339(self.from))
             .metadata("to", crate::time::rfc3339(self.to))
+            .metadata("requests", requests)
             .metadata("low", low)
             .metadata("medium", medium)
             .metadata("high", high)

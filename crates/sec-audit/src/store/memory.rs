@@ -6,26 +6,25 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
-use sec_core::{Delivery, Receipt, Severity};
+use sec_core::{Delivery, Receipt};
 
+use super::class::{CLASSES, class_of};
 use super::gap::Gap;
 use super::{AuditStore, BySeverity, StoreFuture, StoreStats};
 use crate::entry::AuditEntry;
 use crate::error::ConfigError;
 use crate::query::AuditFilter;
 
-/// Low, medium, high, critical.
-const CLASSES: usize = 4;
-
 /// Entries looked at under one hold of the lock while somebody reads.
 const CHUNK: usize = 512;
 
 /// Keeps the newest entries in memory; all are gone when the process ends.
 ///
-/// **Full** means `capacity` entries or `max_bytes`. Each of the four severities has a guaranteed quarter of
-/// both; what one does not use the others may borrow. When the store is full, the oldest entry goes of
-/// the *lowest* severity that is above its quarter. So a flood of low entries pushes out only low
-/// ones, a flood of high entries cannot wipe out the rest either, and the newest entry is always kept. Every
+/// **Full** means `capacity` entries or `max_bytes`. There are five classes: the request log, whatever the severity of its
+/// entries, and the four severities of everything else. Each has a guaranteed fifth of both; what one does not use the
+/// others may borrow. When the store is full, the oldest entry goes of the *lowest* class that is above its
+/// fifth. So a flood of requests pushes out only requests, though refused ones are of medium or high severity; a flood
+/// of low entries only low ones; a flood of high entries cannot wipe out the rest either; and the newest entry is always kept. Every
 /// entry that goes is counted: in [`StoreStats::evicted`], and in one entry with the action
 /// [`Action::AuditGap`](crate::Action::AuditGap) whose metadata says how many went, of which severity, and from when to when.
 ///
@@ -133,8 +132,8 @@ impl AuditStore for MemoryStore {
     fn stats(&self) -> StoreStats {
         let state = self.lock();
         let mut held = BySeverity::default();
-        for (class, severity) in state.classes.iter().zip(SEVERITIES) {
-            *held.of_mut(severity) = count(class.entries.len());
+        for (index, class) in state.classes.iter().enumerate() {
+            *held.of_mut(index) = count(class.entries.len());
         }
         let gap = u64::from(state.gap.is_some());
         let ends = |end: fn(&VecDeque<Arc<AuditEntry>>) -> Option<&Arc<AuditEntry>>| {
@@ -171,7 +170,7 @@ impl State {
     ) -> (Vec<Arc<AuditEntry>>, bool) {
         self.newest = self.newest.saturating_add(1);
         let now = entry.at();
-        let (bytes, class) = (entry.bytes(), class_of(entry.severity()));
+        let (bytes, class) = (entry.bytes(), class_of(&entry));
         let entry = Arc::new(entry.numbered(self.newest));
         if let Some(class) = self.classes.get_mut(class) {
             class.bytes = class.bytes.saturating_add(bytes);
@@ -193,7 +192,7 @@ impl State {
         (evicted, first)
     }
 
-    /// The next one to go, if the store holds too much. One class is always above its quarter then.
+    /// The next one to go, if the store holds too much. One class is always above its fifth then.
     fn evict(&mut self, capacity: usize, max_bytes: usize) -> Option<Arc<AuditEntry>> {
         let too_many = self
             .classes
@@ -255,20 +254,6 @@ impl State {
         }
         chunk
     }
-}
-
-const SEVERITIES: [Severity; CLASSES] = [
-    Severity::Low,
-    Severity::Medium,
-    Severity::High,
-    Severity::Critical,
-];
-
-fn class_of(severity: Severity) -> usize {
-    SEVERITIES
-        .iter()
-        .position(|known| *known == severity)
-        .unwrap_or(CLASSES - 1)
 }
 
 fn count(number: usize) -> u64 {

@@ -1,5 +1,6 @@
 //! Where entries are kept.
 
+mod class;
 mod gap;
 mod memory;
 #[cfg(test)]
@@ -10,7 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use sec_core::{Receipt, Severity};
+use sec_core::Receipt;
 use serde::{Serialize, Serializer};
 
 pub use self::memory::MemoryStore;
@@ -47,10 +48,12 @@ pub trait AuditStore: fmt::Debug + Send + Sync + 'static {
     fn stats(&self) -> StoreStats;
 }
 
-/// A number for each severity.
+/// A number for each severity, and one for the request log, whose entries are kept and given up apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct BySeverity {
+    /// Of the request log, whatever the severity.
+    pub requests: u64,
     /// Of low severity.
     pub low: u64,
     /// Of medium severity.
@@ -62,21 +65,23 @@ pub struct BySeverity {
 }
 
 impl BySeverity {
-    /// The sum of all four.
+    /// The sum of all five.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.low
+        self.requests
+            .saturating_add(self.low)
             .saturating_add(self.medium)
             .saturating_add(self.high)
             .saturating_add(self.critical)
     }
 
-    pub(crate) fn of_mut(&mut self, severity: Severity) -> &mut u64 {
-        match severity {
-            Severity::Low => &mut self.low,
-            Severity::Medium => &mut self.medium,
-            Severity::High => &mut self.high,
-            // A severity that a later version adds is above all that are known.
+    /// By the index of a class, lowest first.
+    pub(crate) fn of_mut(&mut self, class: usize) -> &mut u64 {
+        match class {
+            0 => &mut self.requests,
+            1 => &mut self.low,
+            2 => &mut self.medium,
+            3 => &mut self.high,
             _ => &mut self.critical,
         }
     }

@@ -1,6 +1,6 @@
 use std::time::{Duration, UNIX_EPOCH};
 
-use sec_core::{Delivery, EventKind};
+use sec_core::{Delivery, EventKind, Severity};
 
 use super::*;
 use crate::entry::EntryBuilder;
@@ -92,16 +92,63 @@ async fn a_flood_of_one_severity_leaves_the_others() {
         (Severity::High, Severity::Low),
         (Severity::Critical, Severity::Medium),
     ] {
-        let store = store(40);
+        let store = store(50);
         for at in 0..10 {
             let _ = store.append(entry(victim, at));
         }
         for at in 0..1000 {
             let _ = store.append(entry(flood, at));
         }
-        let mut held = store.stats().held;
-        assert_eq!(*held.of_mut(victim), 10, "{flood} against {victim}");
-        assert_eq!(*held.of_mut(flood), 30, "{flood} against {victim}");
+        let held = store.stats().held;
+        assert_eq!(of(held, victim), 10, "{flood} against {victim}");
+        assert_eq!(of(held, flood), 40, "{flood} against {victim}");
+    }
+}
+
+/// Refused requests are of medium or high severity, and cost an attacker nothing: they must not push out one failed log-in.
+#[tokio::test]
+async fn a_flood_of_requests_leaves_every_event() {
+    let store = store(50);
+    for (at, severity) in [Severity::Low, Severity::Medium, Severity::High]
+        .into_iter()
+        .cycle()
+        .take(30)
+        .enumerate()
+    {
+        let _ = store.append(entry(severity, at as u64));
+    }
+    for (at, severity) in [Severity::Low, Severity::Medium, Severity::High]
+        .into_iter()
+        .cycle()
+        .take(10_000)
+        .enumerate()
+    {
+        let request = EntryBuilder::new(EventKind::REQUEST).severity(severity);
+        let at = UNIX_EPOCH + Duration::from_secs(at as u64);
+        let _ = store.append(request.seal(&Masker::new(), at, 1024));
+    }
+    let stats = store.stats();
+    assert_eq!(
+        (
+            stats.held.low,
+            stats.held.medium,
+            stats.held.high,
+            stats.held.requests
+        ),
+        (10, 10, 10, 20)
+    );
+    assert_eq!(
+        (stats.evicted.requests, stats.evicted.total()),
+        (9_980, 9_980)
+    );
+}
+
+fn of(held: BySeverity, severity: Severity) -> u64 {
+    match severity {
+        Severity::Low => held.low,
+        Severity::Medium => held.medium,
+        Severity::High => held.high,
+        _ => held.critical,
     }
 }
 
@@ -125,7 +172,8 @@ async fn unused_room_is_lent_and_the_lowest_gives_it_back_first() {
     let stats = store.stats();
     assert_eq!(
         (stats.held.low, stats.held.high, stats.held.critical),
-        (10, 15, 15)
+        // A fifth of 40 is each one's own.
+        (8, 17, 15)
     );
 }
 
@@ -158,8 +206,13 @@ async fn bytes_are_bounded_over_all_severities_together() {
         assert!(store.stats().bytes <= limit as u64);
     }
     let held = store.stats().held;
-    let fair = 5..=8;
-    for count in [held.low, held.medium, held.high, held.critical] {
+    // A fifth of the bytes holds four; the highest has what the request log does not use.
+    for (count, fair) in [
+        (held.low, 4..=5),
+        (held.medium, 4..=5),
+        (held.high, 4..=5),
+        (held.critical, 9..=12),
+    ] {
         assert!(fair.contains(&count), "{held:?}");
     }
 }

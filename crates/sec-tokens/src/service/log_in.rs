@@ -1,7 +1,7 @@
 //! Logging in with a password.
 
 use http::HeaderMap;
-use sec_core::{EventKind, Principal, RequestContext, SecretString, text::log_safe};
+use sec_core::{EventKind, Principal, RequestContext, SecretString, SecurityEvent, text::log_safe};
 
 use super::{TokenPair, TokenService};
 use crate::{
@@ -68,7 +68,14 @@ impl<S: RefreshStore> TokenService<S> {
         claim: PasswordLogIn<'_>,
     ) -> Result<LoggedIn, AuthRefusal> {
         let hash = claim.account.as_ref().map(|(_, hash)| *hash);
-        let verified = passwords.verify(claim.password, hash).await?;
+        let mut attempt = Attempt {
+            ctx,
+            user_name: claim.user_name,
+            pending: true,
+        };
+        let verified = passwords.verify(claim.password, hash).await;
+        attempt.pending = false;
+        let verified = verified?;
         match claim.account {
             Some((who, _)) if verified.ok => {
                 let pair = self.log_in(ctx, headers, who).await?;
@@ -83,13 +90,35 @@ impl<S: RefreshStore> TokenService<S> {
                 } else {
                     "unknown user"
                 };
-                let event = ctx
-                    .event(EventKind::LOGIN_FAILURE)
-                    .with_subject(log_safe(claim.user_name, NAME_IN_TRAIL).as_ref())
-                    .with_reason(reason);
-                ctx.record(event).await?;
+                ctx.record(attempt.failure(reason)).await?;
                 Err(AuthRefusalKind::InvalidCredentials.into())
             }
+        }
+    }
+}
+
+/// A guess whose client hangs up while it is hashed was made all the same, and the trail hears of it.
+struct Attempt<'a> {
+    ctx: &'a RequestContext,
+    user_name: &'a str,
+    pending: bool,
+}
+
+impl Attempt<'_> {
+    fn failure(&self, reason: &'static str) -> SecurityEvent {
+        self.ctx
+            .event(EventKind::LOGIN_FAILURE)
+            .with_subject(log_safe(self.user_name, NAME_IN_TRAIL).as_ref())
+            .with_reason(reason)
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if self.pending {
+            let _ = self
+                .ctx
+                .emit(self.failure("the client went away before the answer"));
         }
     }
 }

@@ -172,3 +172,25 @@ async fn a_store_that_is_down_grants_nothing_and_tells_nothing() {
         assert!(!response.headers().contains_key(header::SET_COOKIE));
     }
 }
+
+/// An account must not be guessed at unnamed, by hanging up before the answer.
+#[tokio::test]
+async fn a_guess_whose_client_hangs_up_is_on_record() {
+    let bench = bench();
+    let passwords = Passwords::new(Argon2Params::weak_for_tests());
+    let (ctx, headers) = (bench.ctx(), HeaderMap::new());
+    let claim = PasswordLogIn::new("alice", SecretString::new("a guess".to_owned()));
+    let mut attempt = Box::pin(
+        bench
+            .tokens
+            .log_in_with_password(&ctx, &headers, &passwords, claim),
+    );
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(
+        attempt.as_mut().poll(&mut cx).is_pending(),
+        "it is being hashed"
+    );
+    drop(attempt);
+    assert_eq!(bench.sink.kinds(), [EventKind::LOGIN_FAILURE]);
+    assert_eq!(bench.sink.events()[0].actor(), Some("alice"));
+}
