@@ -15,7 +15,7 @@ use sec_audit::RequestLogLayer;
 use sec_core::{ContextLayer, PeerAddr};
 use sec_headers::{CrossOriginGuard, CrossOriginGuardLayer, HeadersLayer, SecHeaders};
 use sec_ratelimit::{Key, Limiter, Quota, RateLimitLayer};
-use sec_sanitize::ErrorLayer;
+use sec_sanitize::{DrainBody, DrainLayer, ErrorLayer};
 use sec_tokens::{AuthLayer, Issuer, KeyRing, SigningKey};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -34,6 +34,7 @@ macro_rules! family {
             .build()
             .unwrap();
         ServiceBuilder::new()
+            .layer(DrainLayer::new())
             .layer(ContextLayer::new())
             .layer(RequestLogLayer::new())
             .layer(HeadersLayer::new(SecHeaders::web_app().build().unwrap()))
@@ -108,14 +109,14 @@ async fn around_and_inside_of_tower_http_on_axum() {
 #[tokio::test]
 async fn over_a_plain_service_whose_body_is_not_axums() {
     let hello = || {
-        service_fn(|_: Request<Body>| async {
+        service_fn(|_: Request<DrainBody<Body>>| async {
             Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("hello"))))
         })
     };
     let response = answers(family!().service(hello())).await;
     assert_eq!(response.body(), "hello");
     // A service whose error is not `Infallible` becomes one that answers.
-    let failing = service_fn(|_: Request<Body>| async {
+    let failing = service_fn(|_: Request<DrainBody<Body>>| async {
         Err::<Response<Full<Bytes>>, _>(std::io::Error::other("a secret path"))
     });
     let response = family!()
@@ -130,7 +131,7 @@ async fn over_a_plain_service_whose_body_is_not_axums() {
 
 #[tokio::test]
 async fn on_hyper_without_axum() {
-    let hello = service_fn(|_: Request<hyper::body::Incoming>| async {
+    let hello = service_fn(|_: Request<DrainBody<hyper::body::Incoming>>| async {
         Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("hello"))))
     });
     let service = family!().service(hello);

@@ -418,3 +418,21 @@ async fn asking_what_a_route_can_do_costs_no_quota() {
         201
     );
 }
+
+#[tokio::test]
+async fn a_flood_of_requests_does_not_push_failed_log_ins_out_of_the_trail() {
+    let service = Running::with(|settings| settings.audit.capacity = 200).await;
+    let guesser = service.client([7, 1]);
+    for guess in 0..5 {
+        let form = json!({"username": "victim", "password": format!("guess {guess}")});
+        assert_eq!(
+            guesser.post("/auth/login", &form).await.unwrap().status,
+            401
+        );
+    }
+    for _ in 0..800 {
+        guesser.get("/healthz").await.unwrap();
+    }
+    assert_eq!(service.entries("authn_login_fail").await.len(), 5);
+    assert!(service.app.trail.stats().evicted.requests > 500);
+}
