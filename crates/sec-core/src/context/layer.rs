@@ -110,7 +110,7 @@ impl ContextLayer {
         self.change(|settings| settings.clock = clock)
     }
 
-    /// Where events go. Default: [`TracingSink`].
+    /// Where events go. Default: [`TracingSink`](crate::TracingSink).
     pub fn sink(self, sink: Arc<dyn EventSink>) -> Self {
         self.change(|settings| settings.sink = sink)
     }

@@ -16,7 +16,7 @@ use crate::{
 
 /// Who asks for what, over which connection: immutable, and cheap to clone (one `Arc`).
 ///
-/// [`ContextLayer`] puts it into the request's extensions; everything in the family reads it from there. Beside the
+/// [`ContextLayer`](crate::ContextLayer) puts it into the request's extensions; everything in the family reads it from there. Beside the
 /// immutable facts stands one replaceable thing, the identity: see [`identity`](Self::identity).
 #[derive(Debug, Clone)]
 pub struct RequestContext(Arc<Inner>);
@@ -40,7 +40,7 @@ impl RequestContext {
     /// The context of a request.
     ///
     /// # Errors
-    /// [`MissingLayer`], which logs that [`ContextLayer`] is not outside of the caller, and answers 500.
+    /// [`MissingLayer`], which logs that [`ContextLayer`](crate::ContextLayer) is not outside of the caller, and answers 500.
     pub fn of(extensions: &Extensions) -> Result<&Self, MissingLayer> {
         Self::get(extensions).ok_or_else(|| MissingLayer::new("sec_core::ContextLayer"))
     }
@@ -148,7 +148,7 @@ impl RequestContext {
     }
 
     /// Emits an event that must be on record before the answer goes out: authentication, authorisation and key
-    /// changes. Waits only where the host chose [`ContextLayer::require`].
+    /// changes. Waits only where the host chose [`ContextLayer::require`](crate::ContextLayer::require).
     ///
     /// # Errors
     /// [`NotRecorded`], an answer 503, when the sink did not promise enough in time. Do not do, or undo, what was to
