@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use sec_audit::RequestLogLayer;
-use sec_core::{ContextLayer, PeerAddr};
+use sec_core::{ContextLayer, PathRules, PeerAddr};
 use sec_headers::{CrossOriginGuard, CrossOriginGuardLayer, HeadersLayer, SecHeaders};
 use sec_ratelimit::{Key, Limiter, Quota, RateLimitLayer};
 use sec_sanitize::{DrainBody, DrainLayer, ErrorLayer};
@@ -219,4 +219,39 @@ async fn a_limit_survives_cloning_and_applying_twice() {
         );
     }
     assert_eq!(statuses, [200, 200, 200, 429]);
+}
+
+/// Inside of axum's `nest` a request's own path is cut; rules are about the one that the client sent.
+#[tokio::test]
+async fn a_rule_sees_the_original_path_inside_of_a_nest() {
+    let once = |prefix: &str| {
+        let quota = Quota::per(1, Duration::from_secs(60));
+        let limiter = Limiter::builder()
+            .tier("one", quota, Key::ip())
+            .build()
+            .unwrap();
+        let paths = PathRules::all().include(prefix).unwrap();
+        RateLimitLayer::new(limiter).unwrap().paths(paths)
+    };
+    for (prefix, second) in [("/api/x", 429), ("/x", 200)] {
+        let inner = Router::new()
+            .route("/x", get(async || "hello"))
+            .layer(once(prefix));
+        let service = Router::new().nest("/api", inner).layer(ContextLayer::new());
+        let mut statuses = Vec::new();
+        for _ in 0..2 {
+            let mut request = request(Body::empty());
+            *request.uri_mut() = "/api/x".parse().unwrap();
+            statuses.push(
+                service
+                    .clone()
+                    .oneshot(request)
+                    .await
+                    .unwrap()
+                    .status()
+                    .as_u16(),
+            );
+        }
+        assert_eq!(statuses, [200, second], "{prefix}");
+    }
 }

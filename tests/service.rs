@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use quickstart::tour;
 use serde_json::json;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
 use crate::support::{ADMIN_PASSWORD, PASSWORD, Running};
 
 #[tokio::test]
@@ -435,4 +437,44 @@ async fn a_flood_of_requests_does_not_push_failed_log_ins_out_of_the_trail() {
     }
     assert_eq!(service.entries("authn_login_fail").await.len(), 5);
     assert!(service.app.trail.stats().evicted.requests > 500);
+}
+
+#[tokio::test]
+async fn a_stop_lets_running_requests_finish() {
+    let service = Running::start().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(
+        service
+            .app
+            .clone()
+            .serve(listener, async move { stopped.await.unwrap() }),
+    );
+    // The head and half of the body: the request is running, and cannot end before the rest comes.
+    let mut stream = tokio::net::TcpStream::connect(addr).await.unwrap();
+    let body = json!({"username": "nobody", "password": "whatever it is"}).to_string();
+    let head = format!(
+        "POST /auth/login HTTP/1.1\r\nhost: a.test\r\ncontent-type: application/json\r\ncontent-length: {}\r\nexpect: 100-continue\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // The service says that it is reading.
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).await.unwrap();
+    assert!(go_on.starts_with(b"HTTP/1.1 100"));
+    stop.send(()).unwrap();
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert!(
+        answer.starts_with(b"HTTP/1.1 401"),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
+    serving.await.unwrap().unwrap();
+    assert!(
+        tokio::net::TcpStream::connect(addr).await.is_err(),
+        "nobody is taken any more"
+    );
 }
