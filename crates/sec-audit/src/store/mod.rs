@@ -99,11 +99,11 @@ pub struct StoreStats {
     pub capacity: u64,
     /// How many bytes it may hold.
     pub max_bytes: u64,
-    /// The entries that it holds now, by severity.
+    /// The entries that it holds now: requests apart, the others by severity.
     pub held: BySeverity,
     /// Entries taken over since the start.
     pub recorded: u64,
-    /// Entries lost since the start, by severity: given up for newer ones. They make up the one
+    /// Entries lost since the start, counted likewise: given up for newer ones. They make up the one
     /// [`Action::AuditGap`](crate::Action::AuditGap) entry.
     pub evicted: BySeverity,
     /// When the oldest entry held happened.

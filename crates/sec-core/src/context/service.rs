@@ -52,7 +52,10 @@ impl<S> ContextService<S> {
             .emit(services.clock.monotonic(), ("context", group), || {
                 let event = SecurityEvent::new(EventKind::INPUT_REJECTED, &*services.clock);
                 let event = event.with_reason(refusal.to_string());
-                client.map_or(event.clone(), |client| event.with_client(client))
+                match client {
+                    Some(client) => event.with_client(client),
+                    None => event,
+                }
             });
         refuse(&*self.settings.on_refusal, refusal, request)
     }
