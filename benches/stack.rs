@@ -1,7 +1,4 @@
-//! The family beside what people would use instead, in one run: `cargo bench`.
-//!
-//! Every round times all candidates one after another, so that a machine whose speed drifts is slow for all of them. What
-//! is printed is the median over the rounds, and each candidate's ratio to the first of its group. No figure is asserted.
+//! The family beside what people would use instead, in one run: `cargo bench --bench stack`.
 #![allow(
     missing_docs,
     clippy::arithmetic_side_effects,
@@ -11,135 +8,26 @@
     reason = "a benchmark"
 )]
 
-use std::convert::Infallible;
-use std::future::{Ready, ready};
-use std::hint::black_box;
-use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU32;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+mod common;
 
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response};
-use http_body_util::Full;
+use std::hint::black_box;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
 use sec_audit::RequestLogLayer;
-use sec_core::{CollectingSink, ContextLayer, PeerAddr};
+use sec_core::{CollectingSink, ContextLayer};
 use sec_headers::{CrossOriginGuard, CrossOriginGuardLayer, HeadersLayer, SecHeaders};
 use sec_ratelimit::{Key, Limiter, Quota, RateLimitLayer, Subject};
 use sec_sanitize::{ErrorLayer, HtmlPolicy};
-use tower::{Layer, Service, ServiceBuilder, service_fn};
-use tower_http::set_header::SetResponseHeaderLayer;
+use tower::{Layer, service_fn};
 
-const ROUNDS: usize = 31;
-const CALLS: u32 = 2_000;
-
-type Candidate = (&'static str, Box<dyn FnMut()>);
+use common::{Candidate, calls, group, hello, request};
 
 fn main() {
-    group("response headers, per request", headers());
     group("one in-memory decision of a limit", limits());
     group("the whole stack around a handler, per request", stacks());
     group("sanitising a comment without markup", plain_text());
-}
-
-fn group(name: &str, mut candidates: Vec<Candidate>) {
-    let mut times = vec![Vec::with_capacity(ROUNDS); candidates.len()];
-    for round in 0..=ROUNDS {
-        for ((_, work), times) in candidates.iter_mut().zip(&mut times) {
-            let start = Instant::now();
-            (0..CALLS).for_each(|_| work());
-            // The first round warms up.
-            if round > 0 {
-                times.push(start.elapsed() / CALLS);
-            }
-        }
-    }
-    let medians: Vec<Duration> = times.into_iter().map(median).collect();
-    println!("\n{name}");
-    for ((candidate, _), median) in candidates.iter().zip(&medians) {
-        let ratio = median.as_secs_f64() / medians[0].as_secs_f64();
-        println!(
-            "  {candidate:44} {:>8} ns   {ratio:5.2} x",
-            median.as_nanos()
-        );
-    }
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
-}
-
-fn hello(_: Request<()>) -> Ready<Result<Response<Full<Bytes>>, Infallible>> {
-    let mut response = Response::new(Full::new(Bytes::from_static(b"hello")));
-    response
-        .headers_mut()
-        .insert("content-type", HeaderValue::from_static("text/plain"));
-    ready(Ok(response))
-}
-
-fn request() -> Request<()> {
-    let mut request = Request::get("/").header("host", "a.test").body(()).unwrap();
-    request
-        .extensions_mut()
-        .insert(PeerAddr(SocketAddr::from(([203, 0, 113, 7], 1))));
-    request
-}
-
-/// The answer is read to its end, as a server does; nothing that is measured here waits for anything.
-fn calls<S, B>(name: &'static str, mut service: S) -> Candidate
-where
-    S: Service<Request<()>, Response = Response<B>> + 'static,
-    B: http_body::Body,
-{
-    (
-        name,
-        Box::new(move || {
-            let mut cx = Context::from_waker(Waker::noop());
-            let Poll::Ready(Ok(answer)) = pin!(service.call(request())).poll(&mut cx) else {
-                unreachable!("the handler answers at once");
-            };
-            let mut body = pin!(black_box(answer).into_body());
-            while let Poll::Ready(Some(frame)) = body.as_mut().poll_frame(&mut cx) {
-                drop(black_box(frame));
-            }
-        }),
-    )
-}
-
-fn headers() -> Vec<Candidate> {
-    let value = HeaderValue::from_static("same-origin");
-    let set =
-        |name| SetResponseHeaderLayer::overriding(HeaderName::from_static(name), value.clone());
-    let ten = ServiceBuilder::new()
-        .layer(set("strict-transport-security"))
-        .layer(set("x-content-type-options"))
-        .layer(set("x-frame-options"))
-        .layer(set("referrer-policy"))
-        .layer(set("cross-origin-opener-policy"))
-        .layer(set("cross-origin-resource-policy"))
-        .layer(set("origin-agent-cluster"))
-        .layer(set("x-dns-prefetch-control"))
-        .layer(set("x-permitted-cross-domain-policies"))
-        .layer(set("content-security-policy"));
-    let context = ContextLayer::new();
-    let policy = |preset: SecHeaders| HeadersLayer::new(preset.build().unwrap());
-    vec![
-        calls(
-            "tower-http, SetResponseHeaderLayer x 10",
-            context.layer(ten.service(service_fn(hello))),
-        ),
-        calls(
-            "sec-headers, api()",
-            context.layer(policy(SecHeaders::api()).layer(service_fn(hello))),
-        ),
-        calls(
-            "sec-headers, web_app()",
-            context.layer(policy(SecHeaders::web_app()).layer(service_fn(hello))),
-        ),
-        calls("nothing but the context", context.layer(service_fn(hello))),
-    ]
 }
 
 fn limits() -> Vec<Candidate> {
@@ -190,13 +78,21 @@ fn stacks() -> Vec<Candidate> {
     let headed = headers.layer(caught.clone());
     let logged = log.layer(headed.clone());
     vec![
-        calls("the handler alone", service_fn(hello)),
-        calls("+ context", context.layer(service_fn(hello))),
-        calls("+ limit, its header fields", context.layer(limited)),
-        calls("+ cross-origin guard", context.layer(guarded)),
-        calls("+ errors", context.layer(caught)),
-        calls("+ response headers", context.layer(headed)),
-        calls("+ request log (not sampled)", context.layer(logged)),
+        calls("the handler alone", request, service_fn(hello)),
+        calls("+ context", request, context.layer(service_fn(hello))),
+        calls(
+            "+ limit, its header fields",
+            request,
+            context.layer(limited),
+        ),
+        calls("+ cross-origin guard", request, context.layer(guarded)),
+        calls("+ errors", request, context.layer(caught)),
+        calls("+ response headers", request, context.layer(headed)),
+        calls(
+            "+ request log (not sampled)",
+            request,
+            context.layer(logged),
+        ),
     ]
 }
 
