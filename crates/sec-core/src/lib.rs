@@ -42,7 +42,7 @@ pub use self::event::{
     SecurityEvent, Severity, TracingSink, UnknownName,
 };
 pub use self::identity::{AuthMethod, Identity, Principal};
-pub use self::path::{PathRuleError, PathRules};
+pub use self::path::{PathMap, PathMatch, PathRuleError, PathRules};
 pub use self::problem::{OnRefusal, Problem, ProblemRefusal, RequestView, refuse};
 pub use self::secret::{Secret, SecretString, constant_time_eq};
 pub use self::section::{FieldFault, FieldFaults, Section};

@@ -2,8 +2,11 @@
 
 use std::{error::Error, fmt};
 
+mod map;
 #[cfg(test)]
 mod tests;
+
+pub use self::map::{PathMap, PathMatch, is_doubtful};
 
 /// The paths that a layer applies to.
 ///

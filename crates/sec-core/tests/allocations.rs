@@ -18,7 +18,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use http::{Request, Response};
-use sec_core::path::PathRules;
+use sec_core::path::{PathMap, PathRules};
 use sec_core::{ContextLayer, PeerAddr, RequestContext};
 use tower::{Layer, Service, service_fn};
 
@@ -62,6 +62,18 @@ fn a_decision_allocates_nothing() {
     assert_eq!((applied, allocations), (5, 0));
     let (_, allocations) = counted(|| drop(vec![0_u8; 8]));
     assert_eq!(allocations, 1, "the allocator does not count");
+}
+
+#[test]
+fn a_look_up_by_prefix_allocates_nothing() {
+    let mut map = PathMap::new();
+    for rule in ["/", "/static", "/static/users", "/@me"] {
+        map.insert(rule, rule).unwrap();
+    }
+    let paths = ["/static/x", "/static/users/7", "/x", "/%40me", "/a/../b"];
+    let (found, allocations) =
+        counted(|| paths.iter().filter(|path| map.get(path).is_some()).count());
+    assert_eq!((found, allocations), (3, 0));
 }
 
 #[test]

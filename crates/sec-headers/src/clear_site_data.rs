@@ -1,5 +1,6 @@
 use http::{HeaderMap, HeaderValue};
 
+use crate::error::{FaultKind, PolicyError};
 use crate::names::CLEAR_SITE_DATA;
 
 /// What `Clear-Site-Data` empties in the browser.
@@ -16,6 +17,31 @@ pub enum SiteData {
     ExecutionContexts,
     /// Hints kept by `Accept-CH`.
     ClientHints,
+}
+
+impl std::str::FromStr for SiteData {
+    type Err = PolicyError;
+
+    /// Reads the name that stands between the quotes: `cache`, `executionContexts`.
+    fn from_str(text: &str) -> Result<Self, PolicyError> {
+        let all = [
+            Self::Cache,
+            Self::Cookies,
+            Self::Storage,
+            Self::ExecutionContexts,
+            Self::ClientHints,
+        ];
+        let known = all
+            .into_iter()
+            .find(|data| data.quoted().trim_matches('"') == text);
+        known.ok_or_else(|| {
+            let message = format!(
+                "`{}` is none of cache, cookies, storage, executionContexts, clientHints",
+                text.escape_debug()
+            );
+            PolicyError::one("", FaultKind::Setting, message)
+        })
+    }
 }
 
 impl SiteData {
@@ -57,7 +83,8 @@ pub fn clear_site_data(what: impl IntoIterator<Item = SiteData>) -> Option<Heade
     HeaderValue::try_from(seen.join(", ")).ok()
 }
 
-/// Sets the headers of an answer to a log-out: empties cache and storage, and is not stored itself.
+/// Sets the headers of an answer to a log-out, where no [route](crate::SecHeaders::clear_site_data)
+/// does: empties cache and storage, and is not stored itself.
 ///
 /// Cookies are left to the answer's own `Set-Cookie`, since `"cookies"` would also log the user out
 /// of sister domains.
@@ -98,6 +125,15 @@ mod tests {
                 .is_ok()
         );
         assert_eq!(clear_site_data([]), None);
+    }
+
+    #[test]
+    fn names_are_read_without_quotes() {
+        let read = "executionContexts".parse::<SiteData>().unwrap();
+        assert_eq!(read, SiteData::ExecutionContexts);
+        for wrong in ["\"cache\"", "Cache", "*", ""] {
+            assert!(wrong.parse::<SiteData>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -42,6 +42,16 @@ impl PolicyError {
         self
     }
 
+    /// The same faults, those whose field begins with `start` beginning with `with`.
+    pub(crate) fn rename_start(mut self, start: &str, with: &str) -> Self {
+        for fault in &mut self.faults {
+            if let Some(rest) = fault.field.strip_prefix(start) {
+                fault.field = format!("{with}{rest}");
+            }
+        }
+        self
+    }
+
     /// What is wrong, in the order in which it was found; never empty.
     #[must_use]
     pub fn faults(&self) -> &[Fault] {

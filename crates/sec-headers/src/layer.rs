@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::header::AUTHORIZATION;
 use http::{Request, Response, response};
 use pin_project_lite::pin_project;
 use sec_core::gate::{Gate, OnResponse};
@@ -15,7 +16,7 @@ use tower_service::Service;
 use crate::config::HeadersConfig;
 use crate::error::PolicyError;
 use crate::nonce::CspNonce;
-use crate::policy::HeaderPolicy;
+use crate::policy::{Answer, HeaderPolicy};
 
 /// Applies a [`HeaderPolicy`] to every answer from within, refusals and errors of inner layers
 /// included, and makes the request's [`CspNonce`].
@@ -24,8 +25,11 @@ use crate::policy::HeaderPolicy;
 /// [`ContextLayer`](sec_core::ContextLayer), whose scheme decides about HSTS; without that layer it
 /// answers 500 and logs what is missing.
 ///
-/// A request costs the allocations of [`HeaderPolicy::apply`] and, when the policy has a nonce, one
-/// for the request's extension.
+/// A handler chooses another header set by putting a [`HeaderPolicy`] into the extensions of its
+/// answer, usually one of [`HeaderPolicy::named`].
+///
+/// A request costs the allocations of [`HeaderPolicy::apply`] and, when it has a nonce, one for the
+/// request's extension.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct HeadersLayer(Arc<Inner>);
@@ -56,6 +60,12 @@ impl HeadersLayer {
         let policy = HeaderPolicy::from_config(config)?;
         let layer = Self::new(policy).paths(config.path_rules()?);
         Ok(layer.enabled(config.enabled))
+    }
+
+    /// The policy, so that handlers can be given its [`named`](HeaderPolicy::named) sets.
+    #[must_use]
+    pub fn policy(&self) -> &HeaderPolicy {
+        &self.0.policy
     }
 
     /// Applies it on these paths only, by the request's original path. Default: all. On other paths
@@ -122,18 +132,17 @@ impl Inner {
         if !self.enabled {
             return Ok(None);
         }
-        let scheme = match RequestContext::of(request.extensions()) {
-            Ok(context) if self.paths.applies(context.path()) => context.scheme(),
+        let context = match RequestContext::of(request.extensions()) {
+            Ok(context) if self.paths.applies(context.path()) => context.clone(),
             Ok(_) => return Ok(None),
             Err(missing) => return Err(Box::new(self.refuse(&missing, request))),
         };
-        let nonce = self
-            .policy
-            .uses_nonce()
-            .then(|| nonce_of(request.extensions_mut()));
+        let nonce = self.policy.needs_nonce(context.path());
+        let nonce = nonce.then(|| nonce_of(request.extensions_mut()));
         Ok(Some(Finish {
             policy: self.policy.clone(),
-            scheme,
+            context,
+            authorized: request.headers().contains_key(AUTHORIZATION),
             nonce,
         }))
     }
@@ -186,17 +195,17 @@ impl<F> std::fmt::Debug for HeadersFuture<F> {
 
 struct Finish {
     policy: HeaderPolicy,
-    scheme: Scheme,
+    context: RequestContext,
+    authorized: bool,
     nonce: Option<CspNonce>,
 }
 
 impl OnResponse for Finish {
     fn on_response(self, parts: &mut response::Parts) {
-        self.policy.apply(
-            &mut parts.headers,
-            parts.status,
-            self.scheme,
-            self.nonce.as_ref(),
-        );
+        let answer = Answer::of(&self.context, parts.status)
+            .nonce(self.nonce.as_ref())
+            .authorized(self.authorized)
+            .chosen(parts.extensions.get());
+        self.policy.apply_for(&mut parts.headers, &answer);
     }
 }

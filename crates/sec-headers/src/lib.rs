@@ -9,6 +9,7 @@
     )
 )]
 
+mod cache_control;
 mod clear_site_data;
 mod config;
 mod csp;
@@ -26,8 +27,9 @@ mod values;
 
 pub use sec_core::Scheme;
 
+pub use self::cache_control::CacheControl;
 pub use self::clear_site_data::{SiteData, clear_site_data, clear_site_data_on_logout};
-pub use self::config::{HeadersConfig, HstsConfig, Mode, PrecedenceConfig, Preset};
+pub use self::config::{HeadersConfig, HstsConfig, Mode, OverrideConfig, PrecedenceConfig, Preset};
 pub use self::csp::{
     Csp, CspTemplate, Directive, HashAlgorithm, HostSource, SandboxFlag, SchemeSource, Source,
     SourceHash,
@@ -41,7 +43,7 @@ pub use self::layer::{HeadersFuture, HeadersLayer, HeadersService};
 pub use self::nonce::CspNonce;
 pub use self::origin::Origin;
 pub use self::permissions::{Feature, FeatureName, Grant, PermissionsPolicy};
-pub use self::policy::{HeaderPolicy, Precedence, SecHeaders};
+pub use self::policy::{Answer, HeaderPolicy, Precedence, SecHeaders};
 pub use self::reporting::ReportingEndpoints;
 pub use self::reports::{
     Disposition, Report, ReportError, ReportFuture, ReportKind, ReportLimits, ReportReceiver,

@@ -1,5 +1,6 @@
 //! What a configuration file can say; see [`HeadersConfig`] and [`GuardConfig`](crate::GuardConfig).
 
+mod overrides;
 mod read;
 
 #[cfg(test)]
@@ -11,6 +12,7 @@ use std::time::Duration;
 use sec_core::{FieldFaults, Section};
 use serde::Deserialize;
 
+pub use self::overrides::OverrideConfig;
 pub(crate) use self::read::{path_rules, report};
 use crate::policy::HeaderPolicy;
 
@@ -35,6 +37,17 @@ use crate::policy::HeaderPolicy;
 ///
 /// [headers.permissions]
 /// geolocation = ["self", "https://maps.example"]
+///
+/// [headers.routes."/embed/*"]     # differs below this path
+/// frame_ancestors = ["https://partner.example"]
+///
+/// [headers.named.print]           # differs where a handler chooses it
+/// frame_options = "sameorigin"
+///
+/// [headers.cache]                 # Cache-Control by path
+/// "/static/*" = "immutable"       # public, max-age=31536000, immutable
+/// "/images/*" = "public, max-age=86400"
+/// "/api/*" = "no-store"
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -82,6 +95,13 @@ pub struct HeadersConfig {
     pub leave_out: Vec<String>,
     /// Headers that are taken off answers, besides the preset's.
     pub remove: Vec<String>,
+    /// What differs by path; see [`SecHeaders::route`](crate::SecHeaders::route). Default: nothing.
+    pub routes: BTreeMap<String, OverrideConfig>,
+    /// What differs where a handler chooses it; see [`SecHeaders::named`](crate::SecHeaders::named).
+    /// Default: nothing.
+    pub named: BTreeMap<String, OverrideConfig>,
+    /// `Cache-Control` by path; see [`SecHeaders::cache`](crate::SecHeaders::cache). Default: none.
+    pub cache: BTreeMap<String, String>,
 }
 
 impl Default for HeadersConfig {
@@ -107,6 +127,9 @@ impl Default for HeadersConfig {
             embedder_policy: None,
             leave_out: Vec::new(),
             remove: Vec::new(),
+            routes: BTreeMap::new(),
+            named: BTreeMap::new(),
+            cache: BTreeMap::new(),
         }
     }
 }

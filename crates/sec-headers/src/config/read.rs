@@ -39,17 +39,28 @@ impl SecHeaders {
             PrecedenceConfig::Handler => Precedence::Handler,
             PrecedenceConfig::Policy => Precedence::Policy,
         });
-        for name in &config.leave_out {
-            headers = headers.named("leave_out", name, Self::without);
-        }
-        for name in &config.remove {
-            headers = headers.named("remove", name, Self::remove);
-        }
+        headers = headers.configure(config);
         if let Some(hsts) = &config.hsts {
             headers = headers.configure_hsts(hsts);
         }
         headers = headers
-            .read("frame_options", &config.frame_options, Self::frame_options)
+            .legacy_report_to(config.legacy_report_to)
+            .configure_overrides(config);
+        match &config.report_endpoint {
+            Some(address) => headers.report_to("csp", address),
+            None => headers,
+        }
+    }
+
+    /// What a section can say of the whole and of an override alike.
+    pub(super) fn configure(mut self, config: &HeadersConfig) -> Self {
+        for name in &config.leave_out {
+            self = self.by_name("leave_out", name, Self::without);
+        }
+        for name in &config.remove {
+            self = self.by_name("remove", name, Self::remove);
+        }
+        self.read("frame_options", &config.frame_options, Self::frame_options)
             .read(
                 "referrer_policy",
                 &config.referrer_policy,
@@ -68,11 +79,6 @@ impl SecHeaders {
             )
             .configure_csp(config)
             .configure_permissions(&config.permissions)
-            .legacy_report_to(config.legacy_report_to);
-        match &config.report_endpoint {
-            Some(address) => headers.report_to("csp", address),
-            None => headers,
-        }
     }
 
     fn configure_hsts(mut self, config: &HstsConfig) -> Self {
@@ -148,7 +154,7 @@ impl SecHeaders {
         }
     }
 
-    fn named(
+    fn by_name(
         mut self,
         field: &str,
         name: &str,
@@ -239,7 +245,12 @@ fn development(name: &str, values: &[String]) -> Result<(Directive, Vec<Source>)
     PolicyError::unless_empty(faults.collect(), (directive, sources))
 }
 
-/// The policy speaks of endpoints, the section of one address.
+/// The policy speaks of endpoints, the section of one address; the policy of a route, the section of
+/// a table of them.
 fn in_terms_of_the_section(error: PolicyError) -> PolicyError {
-    error.rename("endpoints", "report_endpoint")
+    error
+        .rename("endpoints", "report_endpoint")
+        .rename_start("route \"", "routes.\"")
+        .rename_start("named \"", "named.\"")
+        .rename_start("cache \"", "cache.\"")
 }

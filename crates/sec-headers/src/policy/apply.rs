@@ -1,15 +1,21 @@
 use std::mem;
 use std::sync::Arc;
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sec_core::Scheme;
 
+use super::cache::Facts;
+use super::routes;
 use crate::csp::CspTemplate;
+use crate::names::CLEAR_SITE_DATA;
 use crate::nonce::CspNonce;
 
 /// A checked header set, ready to be applied. Made by [`SecHeaders::build`](crate::SecHeaders::build);
 /// cloning it costs one reference count.
+///
+/// In the extensions of an answer it is a handler's choice: [`HeadersLayer`](crate::HeadersLayer)
+/// then applies it in place of the route's, see [`apply_for`](Self::apply_for).
 #[derive(Debug, Clone)]
 pub struct HeaderPolicy(Arc<Built>);
 
@@ -18,6 +24,21 @@ pub(super) struct Built {
     pub(super) http: Form,
     pub(super) https: Form,
     pub(super) added: Box<[(HeaderName, HeaderValue)]>,
+    /// Where `Clear-Site-Data` stands, only on answers that say so.
+    pub(super) clear_site_data: Option<HeaderValue>,
+    /// Whether the set itself says `Cache-Control`.
+    pub(super) says_cache_control: bool,
+    /// The headers of those that are put on some answers only, where the policy wins.
+    pub(super) winning: Winning,
+    pub(super) overrides: Option<Box<routes::Built>>,
+}
+
+/// Where the policy wins over the handler, as far as it is not known from [`Form::dropped`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Winning {
+    pub(super) by_default: bool,
+    pub(super) cache_control: bool,
+    pub(super) clear_site_data: bool,
 }
 
 /// What clients of one scheme are told.
@@ -42,21 +63,14 @@ impl HeaderPolicy {
         Self(built)
     }
 
-    pub(super) fn empty() -> Self {
-        Self(Arc::new(Built {
-            http: Form::default(),
-            https: Form::default(),
-            added: Box::default(),
-        }))
-    }
-
     /// Whether answers carry a nonce, so that [`apply`](Self::apply) wants one.
     #[must_use]
     pub fn uses_nonce(&self) -> bool {
         !self.0.https.templates.is_empty()
     }
 
-    /// Puts the policy's headers into an answer's.
+    /// Puts the policy's headers into an answer's; what is said for single routes is not regarded,
+    /// see [`apply_for`](Self::apply_for).
     ///
     /// `scheme` is the client's, as [`RequestContext`](sec_core::RequestContext) gives it: HSTS and
     /// `upgrade-insecure-requests` are for https alone. `nonce` is the one that the page was
@@ -80,10 +94,19 @@ impl HeaderPolicy {
         scheme: Scheme,
         nonce: Option<&CspNonce>,
     ) {
-        let form = match scheme {
-            Scheme::Https => &self.0.https,
-            Scheme::Http => &self.0.http,
-        };
+        self.write(headers, status, scheme, nonce, |_| None);
+    }
+
+    /// `cache` gives the `Cache-Control` that goes before the set's, by the handler's own headers.
+    pub(super) fn write<'a>(
+        &self,
+        headers: &mut HeaderMap,
+        status: StatusCode,
+        scheme: Scheme,
+        nonce: Option<&CspNonce>,
+        cache: impl FnOnce(&HeaderMap) -> Option<&'a HeaderValue>,
+    ) {
+        let form = self.form(scheme);
         let own = mem::replace(headers, form.base.clone());
         let mut nonced = false;
         if status == StatusCode::NOT_MODIFIED {
@@ -98,14 +121,64 @@ impl HeaderPolicy {
                 }
             }
         }
+        let winning = self.0.winning;
+        let wins = |wins: bool, name: &HeaderName| wins || !own.contains_key(name);
+        let cache = cache(&own).filter(|_| wins(winning.cache_control, &CACHE_CONTROL));
+        let clears = self.0.clear_site_data.as_ref().filter(|_| {
+            scheme.is_https()
+                && (status.is_success() || status.is_redirection())
+                && status != StatusCode::NOT_MODIFIED
+                && wins(winning.clear_site_data, &CLEAR_SITE_DATA)
+        });
         form.take_over(headers, own);
-        if nonced && !is_kept_private(headers) {
+        if let Some(value) = cache {
+            headers.insert(CACHE_CONTROL, value.clone());
+        }
+        if let Some(value) = clears {
+            headers.insert(CLEAR_SITE_DATA, value.clone());
+        }
+        if (nonced || clears.is_some()) && !is_kept_private(headers) {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
         for (name, value) in &self.0.added {
             if *name != VARY || !varies_by(headers, value) {
                 headers.append(name.clone(), value.clone());
             }
+        }
+    }
+}
+
+impl HeaderPolicy {
+    pub(super) fn overrides(&self) -> Option<&routes::Built> {
+        self.0.overrides.as_deref()
+    }
+
+    pub(super) fn says_cache_control(&self) -> bool {
+        self.0.says_cache_control
+    }
+
+    pub(super) fn wins(&self) -> bool {
+        self.0.winning.by_default
+    }
+
+    /// Whether both are the same built set.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(super) fn cache_facts(&self, own: &HeaderMap, scheme: Scheme) -> Facts {
+        let mut added = self.0.added.iter();
+        Facts {
+            is_for_one: added
+                .any(|(name, value)| *name == SET_COOKIE || value.as_bytes().contains(&b'*')),
+            may_be_nonced: self.form(scheme).has_templates() && is_document(own),
+        }
+    }
+
+    fn form(&self, scheme: Scheme) -> &Form {
+        match scheme {
+            Scheme::Https => &self.0.https,
+            Scheme::Http => &self.0.http,
         }
     }
 }
@@ -171,7 +244,10 @@ fn varies_by(headers: &HeaderMap, value: &HeaderValue) -> bool {
 }
 
 /// The members of a comma-separated header over all its lines.
-fn directives<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+pub(super) fn directives<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> impl Iterator<Item = &'a str> {
     headers
         .get_all(name)
         .into_iter()

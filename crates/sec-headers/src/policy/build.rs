@@ -2,12 +2,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{
-    CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY, STRICT_TRANSPORT_SECURITY,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY,
+    STRICT_TRANSPORT_SECURITY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sec_core::Scheme;
 
-use super::apply::{Form, Template};
+use super::apply::{Built, Form, Template, Winning};
 use super::{HeaderPolicy, Precedence, SecHeaders};
 use crate::csp::Csp;
 use crate::error::{Fault, FaultKind, PolicyError};
@@ -26,26 +27,37 @@ impl SecHeaders {
     /// # Errors
     ///
     /// All faults at once: broken sources, contradictions, endpoints that nobody declared, a
-    /// preload that the list would refuse.
+    /// preload that the list would refuse, and the same in every route and named set.
     pub fn build(&self) -> Result<HeaderPolicy, PolicyError> {
-        let mut faults = self.faults.clone();
+        let mut faults = Vec::new();
+        let mut built = self.build_set(&mut faults);
+        if self.clear_site_data.is_some() {
+            faults.push(Fault::new(
+                "clear_site_data",
+                FaultKind::Setting,
+                "belongs to a route or a named set: every answer would empty the browser",
+            ));
+        }
+        built.overrides = self.build_overrides(&mut faults);
+        PolicyError::unless_empty(faults, HeaderPolicy::new(Arc::new(built)))
+    }
+
+    /// This set alone, without its overrides.
+    pub(super) fn build_set(&self, faults: &mut Vec<Fault>) -> Built {
+        faults.extend(self.faults.iter().cloned());
         let csp = self.with_reports(self.csp.as_ref());
         let report_only = self.with_reports(self.csp_report_only.as_ref());
-        self.check_endpoints(
-            "csp",
-            csp.as_ref().and_then(Csp::endpoint_name),
-            &mut faults,
-        );
+        self.check_endpoints("csp", csp.as_ref().and_then(Csp::endpoint_name), faults);
         self.check_endpoints(
             "csp_report_only",
             report_only.as_ref().and_then(Csp::endpoint_name),
-            &mut faults,
+            faults,
         );
         let permissions = self.permissions.as_ref();
         self.check_endpoints(
             "permissions",
             permissions.and_then(|policy| policy.endpoint_name()),
-            &mut faults,
+            faults,
         );
         faults.extend(self.hsts.as_ref().and_then(crate::Hsts::fault));
 
@@ -53,7 +65,7 @@ impl SecHeaders {
         let mut put = |name: HeaderName, field: &str, value| match value {
             Ok(Some(value)) => shared.push((name, value)),
             Ok(None) => {}
-            Err(error) => append(&mut faults, field, error),
+            Err(error) => append(faults, field, error),
         };
         if let Some(permissions) = permissions {
             put(
@@ -93,21 +105,27 @@ impl SecHeaders {
                         csp: template,
                     }),
                     // Told once, not for each scheme.
-                    Some(Err(error)) if scheme.is_https() => append(&mut faults, field, error),
+                    Some(Err(error)) if scheme.is_https() => append(faults, field, error),
                     Some(Err(_)) | None => {}
                 }
             }
-            forms.push(self.form(scheme, &shared, written, &mut faults));
+            forms.push(self.form(scheme, &shared, written, faults));
         }
-        let (Some(https), Some(http)) = (forms.pop(), forms.pop()) else {
-            return PolicyError::unless_empty(faults, HeaderPolicy::empty());
-        };
-        let policy = HeaderPolicy::new(Arc::new(super::apply::Built {
-            http,
-            https,
+        let wins = |name: &HeaderName| self.precedence_of(name) == Precedence::Policy;
+        Built {
+            https: forms.pop().unwrap_or_default(),
+            http: forms.pop().unwrap_or_default(),
             added: self.added.clone().into(),
-        }));
-        PolicyError::unless_empty(faults, policy)
+            // As `share`.
+            clear_site_data: self.clear_site_data.clone(),
+            says_cache_control: self.says_cache_control,
+            winning: Winning {
+                by_default: self.precedence == Precedence::Policy,
+                cache_control: wins(&CACHE_CONTROL),
+                clear_site_data: wins(&names::CLEAR_SITE_DATA),
+            },
+            overrides: None,
+        }
     }
 
     fn form(

@@ -1,15 +1,20 @@
 //! The header set: said with [`SecHeaders`], checked and written out once into a [`HeaderPolicy`].
 
+mod answer;
 mod apply;
 mod build;
+mod cache;
 mod preset;
+mod routes;
 
 #[cfg(test)]
 mod tests;
 
 use http::{HeaderName, HeaderValue, header};
 
+pub use self::answer::Answer;
 pub use self::apply::HeaderPolicy;
+use self::routes::Overrides;
 use crate::csp::Csp;
 use crate::error::{Fault, FaultKind, PolicyError};
 use crate::names;
@@ -25,7 +30,8 @@ use crate::values::{
 /// Begin with a preset ([`web_app`](Self::web_app), [`api`](Self::api), [`strict`](Self::strict)) or
 /// with [`none`](Self::none), change what differs, and [`build`](Self::build) the policy that
 /// [`HeadersLayer`](crate::HeadersLayer) applies. Each setter replaces its header; [`without`](Self::without)
-/// leaves one out. The README lists every preset header by header.
+/// leaves one out. The README lists every preset header by header. [`route`](Self::route) and
+/// [`named`](Self::named) say what differs somewhere, [`cache`](Self::cache) what may be stored.
 ///
 /// ```
 /// use sec_headers::{HeadersLayer, Hsts, SecHeaders, Source};
@@ -54,6 +60,10 @@ pub struct SecHeaders {
     added: Vec<(HeaderName, HeaderValue)>,
     precedence: Precedence,
     exceptions: Vec<(HeaderName, Precedence)>,
+    clear_site_data: Option<HeaderValue>,
+    /// Whether `Cache-Control` was set, in an override: by the override itself.
+    says_cache_control: bool,
+    overrides: Overrides,
     faults: Vec<Fault>,
 }
 
@@ -137,7 +147,7 @@ impl SecHeaders {
         self.fix(header::X_XSS_PROTECTION, "0")
     }
 
-    /// `Cache-Control: no-store`.
+    /// `Cache-Control: no-store`, on every answer that no [`cache`](Self::cache) rule is for.
     pub fn no_store(self) -> Self {
         self.fix(header::CACHE_CONTROL, "no-store")
     }
@@ -223,6 +233,10 @@ impl SecHeaders {
             self.csp_endpoint = None;
         } else if name == names::REPORT_TO {
             self.legacy_report_to = false;
+        } else if name == names::CLEAR_SITE_DATA {
+            self.clear_site_data = None;
+        } else if name == header::CACHE_CONTROL {
+            self.says_cache_control = false;
         }
         self
     }
@@ -272,6 +286,7 @@ impl SecHeaders {
     }
 
     fn put(&mut self, name: HeaderName, value: HeaderValue) {
+        self.says_cache_control |= name == header::CACHE_CONTROL;
         self.fixed.retain(|(known, _)| *known != name);
         self.fixed.push((name, value));
     }
@@ -296,6 +311,7 @@ fn is_managed(name: &HeaderName) -> bool {
         names::PERMISSIONS_POLICY,
         names::REPORTING_ENDPOINTS,
         names::REPORT_TO,
+        names::CLEAR_SITE_DATA,
     ]
     .contains(name)
 }

@@ -1,6 +1,6 @@
 use http::header;
 
-use super::{Precedence, SecHeaders};
+use super::{Overrides, Precedence, SecHeaders};
 use crate::csp::Csp;
 use crate::names;
 use crate::permissions::PermissionsPolicy;
@@ -25,6 +25,9 @@ impl SecHeaders {
             added: Vec::new(),
             precedence: Precedence::Handler,
             exceptions: Vec::new(),
+            clear_site_data: None,
+            says_cache_control: false,
+            overrides: Overrides::default(),
             faults: Vec::new(),
         }
     }

@@ -1,0 +1,305 @@
+//! What differs by route, by name, and by the handler's choice.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::{HeaderMap, header};
+use sec_core::path::PathMap;
+
+use super::answer::Answer;
+use super::cache::CacheRules;
+use super::{HeaderPolicy, SecHeaders};
+use crate::cache_control::CacheControl;
+use crate::clear_site_data::{SiteData, clear_site_data};
+use crate::csp::Source;
+use crate::error::{Fault, FaultKind, PolicyError};
+use crate::values::FrameOptions;
+
+/// The overrides of a header set while they are being said: they run when it is built, so that they
+/// begin with all of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Overrides {
+    routes: Vec<(String, Change)>,
+    named: Vec<(String, Change)>,
+    cache: Vec<(String, CacheControl)>,
+}
+
+#[derive(Clone)]
+struct Change(Arc<dyn Fn(SecHeaders) -> SecHeaders + Send + Sync>);
+
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Change(..)")
+    }
+}
+
+impl SecHeaders {
+    /// Another header set for the paths below a prefix (`/embed`, also written `/embed/*`): what the
+    /// change does to this one, as it stands when it is built.
+    ///
+    /// Of several prefixes the longest counts, whatever their order; the same one twice is an error.
+    /// An override usually weakens, so a path that some hop could read as another one
+    /// ([`PathMap`] says which) never gets it, and has the set that holds for
+    /// all. The path is the original one, also inside of a nested router.
+    ///
+    /// ```
+    /// use sec_headers::{SecHeaders, Source};
+    ///
+    /// let partner = Source::host("https://partner.example")?;
+    /// let policy = SecHeaders::web_app()
+    ///     .route("/embed/*", move |o| o.frame_ancestors([partner.clone()]))
+    ///     .build()?;
+    /// # Ok::<(), sec_headers::PolicyError>(())
+    /// ```
+    pub fn route(
+        mut self,
+        prefix: impl Into<String>,
+        change: impl Fn(Self) -> Self + Send + Sync + 'static,
+    ) -> Self {
+        let change = Change(Arc::new(change));
+        self.overrides.routes.push((prefix.into(), change));
+        self
+    }
+
+    /// Another header set that a handler can choose: [`HeaderPolicy::named`] gives it out, and the
+    /// handler puts it into the extensions of its answer.
+    ///
+    /// A nonce is made for every request as soon as one named set has a nonce, since the handler
+    /// chooses after it was made.
+    ///
+    /// ```
+    /// use sec_headers::{FrameOptions, SecHeaders};
+    ///
+    /// let policy = SecHeaders::web_app()
+    ///     .named("print", |o| o.frame_options(FrameOptions::SameOrigin))
+    ///     .build()?;
+    /// let print = policy.named("print")?;
+    /// // In a handler:
+    /// let mut response = http::Response::new("page");
+    /// response.extensions_mut().insert(print.clone());
+    /// # Ok::<(), sec_headers::PolicyError>(())
+    /// ```
+    pub fn named(
+        mut self,
+        name: impl Into<String>,
+        change: impl Fn(Self) -> Self + Send + Sync + 'static,
+    ) -> Self {
+        let change = Change(Arc::new(change));
+        self.overrides.named.push((name.into(), change));
+        self
+    }
+
+    /// `Cache-Control` below a prefix, in place of [`no_store`](Self::no_store).
+    ///
+    /// Of several prefixes the longest counts, among them those of routes that say `Cache-Control`
+    /// themselves. `no-store` is put on every answer. Anything else is put on what is the resource
+    /// itself (200, 203, 206 and 304 to `GET` and `HEAD`), while errors, redirections and answers to
+    /// other methods get `no-store`: a 404 that was kept for a year as immutable outlives its cause.
+    /// What caches other than the browser's may keep also becomes `no-store` where the answer sets a
+    /// cookie, carries a nonce, varies by `*`, or the request carried `Authorization`; and so does
+    /// every doubtful path, see [`route`](Self::route). A 304 under a policy with a nonce gets no
+    /// value unless its content type says that it is no page: what the cache has stays as it is.
+    ///
+    /// A handler's own `Cache-Control` wins or loses by [`precedence`](Self::precedence). A set that
+    /// a handler chose and that says `Cache-Control` itself wins over the path's.
+    ///
+    /// ```
+    /// use sec_headers::{CacheControl, SecHeaders};
+    ///
+    /// let policy = SecHeaders::web_app()
+    ///     .cache("/static/*", CacheControl::immutable_assets())
+    ///     .cache("/images/*", CacheControl::images())
+    ///     .cache("/api/*", CacheControl::no_store())
+    ///     .build()?;
+    /// # Ok::<(), sec_headers::PolicyError>(())
+    /// ```
+    pub fn cache(mut self, prefix: impl Into<String>, value: CacheControl) -> Self {
+        self.overrides.cache.push((prefix.into(), value));
+        self
+    }
+
+    /// Who may frame the page: `frame-ancestors` of the enforced Content-Security-Policy, and
+    /// `X-Frame-Options` so that old browsers are told the same.
+    ///
+    /// `'none'` (or nothing) goes with `DENY`, `'self'` with `SAMEORIGIN`. Other origins cannot be
+    /// said in `X-Frame-Options`, which is then left out. A page that frames this one under
+    /// `Cross-Origin-Embedder-Policy` also needs [`resource_policy`](Self::resource_policy).
+    pub fn frame_ancestors(self, sources: impl IntoIterator<Item = Source>) -> Self {
+        let sources: Vec<Source> = sources.into_iter().collect();
+        let options = match sources.as_slice() {
+            [] | [Source::None] => Some(FrameOptions::Deny),
+            [Source::SelfOrigin] => Some(FrameOptions::SameOrigin),
+            _ => None,
+        };
+        let headers = self.edit_csp(|csp| csp.frame_ancestors(sources));
+        match options {
+            Some(options) => headers.frame_options(options),
+            None => headers.without(header::X_FRAME_OPTIONS),
+        }
+    }
+
+    /// `Clear-Site-Data`, for the answers to a log-out: in a [`route`](Self::route) or a
+    /// [`named`](Self::named) set only, since elsewhere it would empty the browser with every answer.
+    ///
+    /// It is put on answers with success or redirection (2xx and 3xx but 304) over https: browsers
+    /// ignore it from origins that are not trustworthy (W3C Clear Site Data, section 4.1). Such an
+    /// answer gets `Cache-Control: no-store` unless something said `no-store` or `private`.
+    ///
+    /// [`SiteData::Cookies`] also removes the cookies of parent and sister domains, and
+    /// [`SiteData::Cache`] can hold the answer up for seconds.
+    pub fn clear_site_data(mut self, what: impl IntoIterator<Item = SiteData>) -> Self {
+        self.clear_site_data = clear_site_data(what);
+        if self.clear_site_data.is_none() {
+            let message = "an empty list is no value";
+            self.faults
+                .push(Fault::new("clear_site_data", FaultKind::Header, message));
+        }
+        self
+    }
+
+    /// Builds the overrides of a set whose own faults are known already.
+    pub(super) fn build_overrides(&self, faults: &mut Vec<Fault>) -> Option<Box<Built>> {
+        let known = faults.clone();
+        let said = &self.overrides;
+        if said.routes.is_empty() && said.named.is_empty() && said.cache.is_empty() {
+            return None;
+        }
+        let mut built = Built {
+            cache: CacheRules::build(&said.cache, faults),
+            ..Built::default()
+        };
+        for (rule, change) in &said.routes {
+            let field = format!("route {rule:?}");
+            let policy = self.variant(change, &field, &known, faults);
+            let says_cache_control = policy.says_cache_control();
+            match built.routes.insert(rule, policy) {
+                Ok(()) if says_cache_control => built.cache.leave_to_route(rule, faults),
+                Ok(()) => {}
+                Err(error) => {
+                    faults.push(Fault::new(field, FaultKind::Setting, error.to_string()));
+                }
+            }
+        }
+        for (name, change) in &said.named {
+            let field = format!("named {name:?}");
+            let policy = self.variant(change, &field, &known, faults);
+            let mut wrong = |why| faults.push(Fault::new(&field, FaultKind::Setting, why));
+            if name.is_empty() {
+                wrong("needs a name");
+            }
+            if built.named.iter().any(|(other, _)| other == name) {
+                wrong("stands twice");
+            }
+            built.named.push((name.clone(), policy));
+        }
+        Some(Box::new(built))
+    }
+
+    /// This set after a change. What is wrong with the set itself was told before.
+    fn variant(
+        &self,
+        change: &Change,
+        field: &str,
+        known: &[Fault],
+        faults: &mut Vec<Fault>,
+    ) -> HeaderPolicy {
+        let mut base = self.clone();
+        base.overrides = Overrides::default();
+        base.says_cache_control = false;
+        let changed = (change.0)(base);
+        let mut found = Vec::new();
+        let said = &changed.overrides;
+        if !(said.routes.is_empty() && said.named.is_empty() && said.cache.is_empty()) {
+            let message = "an override has no routes, names or cache rules of its own";
+            found.push(Fault::new("", FaultKind::Setting, message));
+        }
+        let built = changed.build_set(&mut found);
+        let new = found.into_iter().filter(|fault| !known.contains(fault));
+        faults.extend(new.map(|fault| fault.within(field)));
+        HeaderPolicy::new(Arc::new(built))
+    }
+}
+
+/// The overrides of a policy.
+#[derive(Debug, Default)]
+pub(super) struct Built {
+    routes: PathMap<HeaderPolicy>,
+    named: Vec<(String, HeaderPolicy)>,
+    cache: CacheRules,
+}
+
+impl HeaderPolicy {
+    /// The header set of this path, which is the request's original one without its query: that of
+    /// the longest [`route`](SecHeaders::route), or this one. A doubtful path has this one.
+    ///
+    /// With routes it costs a look-up in a [`PathMap`], and no allocation.
+    #[must_use]
+    pub fn for_path(&self, path: &str) -> &Self {
+        let routes = self.overrides().map(|overrides| &overrides.routes);
+        routes.and_then(|map| map.get(path)).unwrap_or(self)
+    }
+
+    /// A set of [`SecHeaders::named`], for handlers to choose: into the extensions of the answer
+    /// with it, as `Extension(policy)` in axum. Names are looked up where the service is put
+    /// together, so that none is unknown while it serves.
+    ///
+    /// # Errors
+    ///
+    /// [`FaultKind::Setting`] when there is none of this name; the text lists those that are there.
+    pub fn named(&self, name: &str) -> Result<Self, PolicyError> {
+        let named = self.overrides().map(|overrides| overrides.named.as_slice());
+        let named = named.unwrap_or_default();
+        if let Some((_, policy)) = named.iter().find(|(known, _)| known == name) {
+            return Ok(policy.clone());
+        }
+        let known: Vec<&str> = named.iter().map(|(known, _)| known.as_str()).collect();
+        let message = format!("is none of the named header sets [{}]", known.join(", "));
+        let field = format!("named {name:?}");
+        Err(PolicyError::one(field, FaultKind::Setting, message))
+    }
+
+    /// Whether a request to this path needs a nonce: the set of the path has one, or a named one
+    /// does, which the handler could choose.
+    #[must_use]
+    pub fn needs_nonce(&self, path: &str) -> bool {
+        let overrides = self.overrides();
+        let by_name = overrides.is_some_and(|overrides| {
+            overrides
+                .named
+                .iter()
+                .any(|(_, policy)| policy.uses_nonce())
+        });
+        by_name || self.for_path(path).uses_nonce()
+    }
+
+    /// Puts headers into an answer's as [`apply`](Self::apply) does, with everything that depends on
+    /// the path, the method and the handler's choice.
+    ///
+    /// The header set is the chosen one, else that of the longest route, else this one. A chosen set
+    /// may be any policy; its own routes, names and cache rules do not count. Under
+    /// [`Precedence::Policy`](crate::Precedence::Policy) it must be one of this policy's
+    /// [`named`](SecHeaders::named) sets, anything else is not regarded.
+    ///
+    /// It costs the allocations of [`apply`](Self::apply).
+    pub fn apply_for(&self, headers: &mut HeaderMap, answer: &Answer<'_>) {
+        let of_path = self.for_path(answer.path);
+        let chosen = answer
+            .chosen
+            .filter(|chosen| of_path.lets_choose(self, chosen));
+        let policy = chosen.unwrap_or(of_path);
+        let rules = self.overrides().map(|overrides| &overrides.cache);
+        let rules = rules.filter(|_| !chosen.is_some_and(Self::says_cache_control));
+        policy.write(headers, answer.status, answer.scheme, answer.nonce, |own| {
+            let rules = rules?;
+            rules.value_for(answer, own, policy.cache_facts(own, answer.scheme))
+        });
+    }
+
+    /// Whether a handler may choose this set where `self` would apply.
+    fn lets_choose(&self, whole: &Self, chosen: &Self) -> bool {
+        !self.wins()
+            || whole
+                .overrides()
+                .is_some_and(|built| built.named.iter().any(|(_, named)| named.is(chosen)))
+    }
+}
