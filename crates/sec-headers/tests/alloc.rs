@@ -5,9 +5,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use sec_core::{PathRules, RequestContext, RequestView};
-use sec_headers::{CrossOriginGuard, CspNonce, Scheme, SecHeaders};
+use sec_headers::{Answer, CacheControl, CrossOriginGuard, CspNonce, Scheme, SecHeaders};
 
 struct Counting;
 
@@ -89,6 +89,41 @@ fn each_header_with_a_nonce_costs_one_more() {
     };
     assert_eq!(cost(&nonced) - cost(&fixed), 1);
     assert_eq!(cost(&both) - cost(&fixed), 2);
+}
+
+#[test]
+fn a_route_and_a_cache_rule_cost_nothing_more() {
+    let policy = SecHeaders::api()
+        .route("/embed/*", |o| o.dns_prefetch(true))
+        .route("/embed/player", |o| o.dns_prefetch(false))
+        .named("other", |o| o.dns_prefetch(true))
+        .cache("/static/*", CacheControl::immutable_assets())
+        .cache("/", CacheControl::images().must_revalidate())
+        .build()
+        .unwrap();
+    let other = policy.named("other").unwrap();
+    let plain = SecHeaders::api().build().unwrap();
+    let mut headers = answer();
+    let floor = counted(|| plain.apply(&mut headers, StatusCode::OK, Scheme::Https, None));
+    for path in [
+        "/embed/player",
+        "/embed/x",
+        "/static/app.js",
+        "/x",
+        "/embed/../x",
+        "/%40me",
+    ] {
+        let look_up = counted(|| (policy.for_path(path), policy.needs_nonce(path)));
+        assert_eq!(look_up, 0, "{path}");
+        for chosen in [None, Some(&other)] {
+            let mut headers = answer();
+            let facts = Answer::new(&Method::GET, path, StatusCode::OK)
+                .scheme(Scheme::Https)
+                .chosen(chosen);
+            let cost = counted(|| policy.apply_for(&mut headers, &facts));
+            assert!(cost <= floor, "{path}: {cost}, without routes {floor}");
+        }
+    }
 }
 
 #[test]

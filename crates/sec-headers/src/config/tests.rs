@@ -132,6 +132,123 @@ fn every_fault_names_its_field() {
 }
 
 #[test]
+fn tables_of_overrides_begin_with_the_section() {
+    let policy = HeaderPolicy::from_config(&config(
+        r#"{
+            "report_endpoint": "/csp-report",
+            "csp": {"img-src": ["'self'", "data:"]},
+            "mode": "development",
+            "routes": {
+                "/embed/*": {
+                    "frame_ancestors": ["'self'", "https://partner.example"],
+                    "csp": {"frame-src": ["https://player.example"]},
+                    "csp_development": {"connect-src": ["ws://localhost:5173"]},
+                    "csp_report_only": {"default-src": ["'self'"]},
+                    "permissions": {"camera": ["self"]},
+                    "referrer_policy": "origin",
+                    "opener_policy": "unsafe-none",
+                    "resource_policy": "cross-origin",
+                    "embedder_policy": "credentialless",
+                    "leave_out": ["X-DNS-Prefetch-Control"],
+                    "remove": ["X-Version"]
+                },
+                "/logout": {"clear_site_data": ["cache", "storage"]}
+            },
+            "named": {"print": {"frame_options": "sameorigin"}},
+            "cache": {"/images/*": "public, max-age=60", "/api/*": "no-store"}
+        }"#,
+    ))
+    .unwrap();
+    let at = |path: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-version", http::HeaderValue::from_static("1"));
+        let answer = crate::Answer::new(&http::Method::GET, path, StatusCode::OK);
+        policy.apply_for(&mut headers, &answer.scheme(Scheme::Https));
+        headers
+    };
+    let embed = at("/embed/x");
+    let csp = embed["content-security-policy"].to_str().unwrap();
+    for part in [
+        "img-src 'self' data:;",
+        "frame-src https://player.example;",
+        "frame-ancestors 'self' https://partner.example;",
+        "connect-src 'self' ws://localhost:5173;",
+        "report-uri /csp-report; report-to csp",
+    ] {
+        assert!(csp.contains(part), "{part}: {csp}");
+    }
+    assert!(embed.contains_key("content-security-policy-report-only"));
+    for gone in ["x-frame-options", "x-dns-prefetch-control", "x-version"] {
+        assert!(!embed.contains_key(gone), "{gone}");
+        assert!(at("/").contains_key(gone), "{gone}");
+    }
+    for (name, value) in [
+        ("referrer-policy", "origin"),
+        ("cross-origin-opener-policy", "unsafe-none"),
+        ("cross-origin-resource-policy", "cross-origin"),
+        ("cross-origin-embedder-policy", "credentialless"),
+    ] {
+        assert_eq!(embed[name], value);
+        assert_ne!(at("/").get(name), Some(&embed[name]));
+    }
+    let permissions = embed["permissions-policy"].to_str().unwrap();
+    assert!(permissions.contains("camera=(self)"), "{permissions}");
+    assert!(permissions.contains("usb=()"), "{permissions}");
+    assert_eq!(at("/logout")["clear-site-data"], r#""cache", "storage""#);
+    assert_eq!(at("/images/a")["cache-control"], "public, max-age=60");
+    assert_eq!(at("/api/a")["cache-control"], "no-store");
+    assert!(policy.named("print").is_ok());
+}
+
+#[test]
+fn every_fault_of_an_override_names_its_key() {
+    let wrong = config(
+        r#"{
+            "csp": {"img-src": ["self"]},
+            "report_endpoint": "csp",
+            "routes": {
+                "/embed/*": {
+                    "csp": {"font-src": ["self"]},
+                    "frame_ancestors": ["'self'", "self"],
+                    "frame_options": "ALLOWALL",
+                    "clear_site_data": ["cache", "everything"]
+                },
+                "/embed": {},
+                "x": {}
+            },
+            "named": {"print": {"leave_out": ["X Frame"], "clear_site_data": []}},
+            "cache": {
+                "/a": "public",
+                "/b//": "no-store",
+                "/c": "no-stor",
+                "/d": "images"
+            }
+        }"#,
+    );
+    let faults = FieldFaults::of(&wrong);
+    let mut paths: Vec<_> = faults.iter().map(sec_core::FieldFault::path).collect();
+    paths.sort_unstable();
+    assert_eq!(
+        paths,
+        [
+            "cache.\"/a\"",
+            "cache.\"/b//\"",
+            "cache.\"/c\"",
+            "csp.img-src",
+            "named.\"print\".clear_site_data",
+            "named.\"print\".leave_out",
+            "report_endpoint",
+            "routes.\"/embed/*\"",
+            "routes.\"/embed/*\".clear_site_data[1]",
+            "routes.\"/embed/*\".csp.font-src",
+            "routes.\"/embed/*\".frame_ancestors[1]",
+            "routes.\"/embed/*\".frame_options",
+            "routes.\"x\"",
+        ]
+    );
+}
+
+#[test]
 fn a_directive_in_two_spellings_is_refused() {
     // http-security-headers emits `Script-Src *; script-src 'self'`, of which browsers keep the first.
     let twice = config(r#"{"csp": {"Script-Src": ["*"], "script-src": ["'self'"]}}"#);
@@ -149,6 +266,9 @@ fn unknown_keys_and_words_are_refused() {
         r#"{"hsts": {"age": "1d"}}"#,
         r#"{"hsts": {"max_age": "1x"}}"#,
         r#"{"csp": "default-src *"}"#,
+        r#"{"routes": {"/x": {"preset": "api"}}}"#,
+        r#"{"named": {"x": {"routes": {}}}}"#,
+        r#"{"cache": {"/x": 60}}"#,
     ] {
         assert!(
             serde_json::from_str::<HeadersConfig>(json).is_err(),

@@ -4,6 +4,7 @@ mod answer;
 mod apply;
 mod build;
 mod cache;
+mod choose;
 mod preset;
 mod routes;
 
@@ -75,7 +76,7 @@ pub enum Precedence {
     /// The handler's: a route can say what it needs.
     #[default]
     Handler,
-    /// The policy's: no route can weaken it.
+    /// The policy's: no handler can weaken it.
     Policy,
 }
 

@@ -1,5 +1,8 @@
+mod cache;
 mod layer;
+mod layer_routes;
 mod nonce;
+mod routes;
 
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY, SET_COOKIE,
