@@ -266,8 +266,18 @@ fn what_a_route_or_a_handler_says_itself_goes_first() {
     let policy = SecHeaders::api()
         .cache("/", CacheControl::images())
         .route("/account", |o| o.no_store())
+        .route("/plain", |o| o.dns_prefetch(true))
+        .named("plain", |o| o.dns_prefetch(true))
         .build()
         .unwrap();
+    let plain = policy.named("plain").unwrap();
+    for answer in [get("/plain"), get("/x").chosen(Some(&plain))] {
+        let found = cached(&policy, &answer, &[CSS]).unwrap();
+        assert_eq!(
+            found, "public, max-age=86400",
+            "it only inherits `no_store`"
+        );
+    }
     assert_eq!(
         cached(&policy, &get("/x"), &[CSS]).unwrap(),
         "public, max-age=86400"

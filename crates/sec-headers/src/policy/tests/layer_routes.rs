@@ -139,6 +139,25 @@ async fn a_handler_chooses_by_an_extension_of_its_answer() {
         let response = ask(&layer, path, None, choose(same.clone())).await;
         assert_eq!(response.headers()[X_FRAME_OPTIONS], "SAMEORIGIN", "{path}");
     }
+    let outer = HeadersLayer::new(SecHeaders::strict().build().unwrap());
+    let inner = service_fn({
+        let answer = choose(same.clone());
+        move |request: Request<()>| {
+            let response = answer(&request);
+            async move { Ok::<_, Infallible>(response) }
+        }
+    });
+    let mut request = Request::new(());
+    request
+        .extensions_mut()
+        .insert(RequestContext::builder().path("/").build());
+    let both = outer.layer(layer.layer(inner)).oneshot(request);
+    let both = both.await.unwrap();
+    assert_eq!(
+        both.headers()[X_FRAME_OPTIONS],
+        "SAMEORIGIN",
+        "layers within one another agree"
+    );
     let whole = SecHeaders::none().nosniff().build().unwrap();
     let response = ask(&layer, "/", None, choose(whole)).await;
     assert_eq!(response.headers().len(), 1, "{:?}", response.headers());
