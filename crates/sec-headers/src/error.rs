@@ -161,6 +161,8 @@ pub enum FaultKind {
     Hsts,
     /// Not an origin of the form `scheme://host[:port]`.
     Origin,
+    /// Not a host with or without port, or one whose redirect would lead nowhere.
+    Host,
     /// Not the name of a Permissions-Policy feature.
     Feature,
     /// A header that this policy does not manage, or a value that no header can carry.

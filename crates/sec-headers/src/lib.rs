@@ -15,6 +15,7 @@ mod config;
 mod csp;
 mod error;
 mod guard;
+mod host;
 mod layer;
 pub mod names;
 mod nonce;
@@ -38,6 +39,10 @@ pub use self::error::{Fault, FaultKind, PolicyError};
 pub use self::guard::{
     CrossOriginGuard, CrossOriginGuardFuture, CrossOriginGuardLayer, CrossOriginGuardService,
     CrossOriginReason, CrossOriginRefusal, GuardConfig,
+};
+pub use self::host::{
+    HostConfig, HostDecision, HostGuard, HostGuardFuture, HostGuardLayer, HostGuardService,
+    HostReason, HostRefusal, HttpsRedirect,
 };
 pub use self::layer::{HeadersFuture, HeadersLayer, HeadersService};
 pub use self::nonce::CspNonce;

@@ -88,6 +88,8 @@ kinds! {
     CSRF_REFUSED = "malicious_csrf", High, Failure;
     /// An origin that is not listed asked to read.
     CORS_REFUSED = "malicious_cors", Medium, Failure;
+    /// A request named a host that is not served here.
+    HOST_REFUSED = "malicious_host", Medium, Failure;
     /// A browser reported that a page broke its Content-Security-Policy.
     CSP_VIOLATION = "csp_violation", Medium, Failure;
     /// A browser sent a report of another kind.
