@@ -7,7 +7,9 @@ use std::cell::Cell;
 
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use sec_core::{PathRules, RequestContext, RequestView};
-use sec_headers::{Answer, CacheControl, CrossOriginGuard, CspNonce, Scheme, SecHeaders};
+use sec_headers::{
+    Answer, CacheControl, CrossOriginGuard, CspNonce, HostDecision, HostGuard, Scheme, SecHeaders,
+};
 
 struct Counting;
 
@@ -155,4 +157,54 @@ fn the_guard_costs_nothing_where_it_lets_pass() {
         assert!(passed, "{method} {name} {value}");
         assert_eq!(cost, 0, "{method} {name} {value}");
     }
+}
+
+#[test]
+fn a_host_that_is_served_costs_nothing() {
+    let guard = HostGuard::new([
+        "example.com",
+        "*.example.com",
+        "[2001:db8::1]",
+        "localhost:*",
+    ])
+    .unwrap()
+    .redirect_to_https(443)
+    .unwrap()
+    .paths(PathRules::all().exclude("/health").unwrap());
+    for (scheme, host, path) in [
+        (Scheme::Https, "example.com", "/"),
+        (Scheme::Https, "EXAMPLE.com:443", "/a"),
+        (Scheme::Https, "a.b.example.com", "/"),
+        (Scheme::Https, "[2001:DB8:0::1]", "/"),
+        (Scheme::Http, "localhost:3000", "/"),
+        (Scheme::Http, "10.0.0.7:8080", "/health"),
+        (
+            Scheme::Http,
+            "example.com",
+            "/.well-known/acme-challenge/token",
+        ),
+    ] {
+        let context = RequestContext::builder()
+            .scheme(scheme)
+            .authority(host)
+            .unwrap()
+            .path(path)
+            .build();
+        let request = Request::get(path).body(()).unwrap();
+        let mut passed = false;
+        let cost = counted(|| {
+            passed = guard.decide(RequestView::from(&request), &context) == HostDecision::Pass;
+        });
+        assert!(passed, "{scheme}://{host}{path}");
+        assert_eq!(cost, 0, "{scheme}://{host}{path}");
+    }
+    let context = RequestContext::builder()
+        .authority("example.com")
+        .unwrap()
+        .build();
+    let request = Request::get("/a?b=c").body(()).unwrap();
+    let decide = || guard.decide(RequestView::from(&request), &context);
+    assert!(matches!(decide(), HostDecision::Redirect(_)));
+    // The text, and what shares it as a header's value.
+    assert!(counted(decide) <= 3);
 }

@@ -176,7 +176,6 @@ where
 
 impl<F> fmt::Debug for HostGuardFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HostGuardFuture")
-            .finish_non_exhaustive()
+        f.debug_struct("HostGuardFuture").finish_non_exhaustive()
     }
 }

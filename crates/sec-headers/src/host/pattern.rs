@@ -79,7 +79,8 @@ impl Pattern {
         let (host, loopback) = match host.strip_prefix("*.") {
             Some(base) => {
                 let base = name(base)?;
-                if !base.host().contains('.') && !base.is_loopback() {
+                let labels = base.host().trim_end_matches('.');
+                if !labels.contains('.') && !base.is_loopback() {
                     return Err("would accept every host of a top-level domain");
                 }
                 if base.host().parse::<Ipv4Addr>().is_ok() {

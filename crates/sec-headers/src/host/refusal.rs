@@ -1,9 +1,7 @@
 use std::fmt;
 
 use http::StatusCode;
-use sec_core::{
-    Authority, EventKind, Outcome, Problem, RequestContext, Scheme, SecurityEvent,
-};
+use sec_core::{Authority, EventKind, Outcome, Problem, RequestContext, Scheme, SecurityEvent};
 
 /// Why a request was refused for its host or scheme.
 ///
