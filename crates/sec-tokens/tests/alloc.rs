@@ -17,7 +17,7 @@ use std::{
 };
 
 use http::{Request, Response, header};
-use sec_core::{AuthMethod, Principal, RequestContext};
+use sec_core::{AuthMethod, PathRules, Principal, RequestContext};
 use sec_tokens::{
     AuthLayer, Issuer, KeyRing, Permissions, RequireRoleLayer, SigningKey, require_role,
 };
@@ -104,7 +104,8 @@ fn decisions_allocate_what_their_docs_say() {
     let known = calling(&mut auth, request(Some(&bearer)));
     assert!(known <= 25, "a token took {known} allocations");
 
-    let mut role = RequireRoleLayer::new("user").layer(Quiet);
+    let paths = PathRules::all().exclude("/public").unwrap();
+    let mut role = RequireRoleLayer::new("user").paths(paths).layer(Quiet);
     assert_eq!(calling(&mut role, request(None)), 0, "a role");
 
     let permissions = Permissions::sample();

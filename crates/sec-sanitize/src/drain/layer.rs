@@ -1,12 +1,14 @@
 //! The layer and its service.
 
 use std::mem;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
 use http_body::Body;
+use sec_core::PathRules;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -28,15 +30,17 @@ use super::future::DrainFuture;
 ///
 /// let layer = DrainLayer::new().bytes(64 * 1024 * 1024);
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 #[must_use]
 pub struct DrainLayer {
     pub(super) bounds: Bounds,
     enabled: bool,
+    /// `None`: every path.
+    paths: Option<Arc<PathRules>>,
 }
 
 /// The service of [`DrainLayer`].
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct DrainService<S> {
     inner: S,
     layer: DrainLayer,
@@ -51,6 +55,7 @@ impl DrainLayer {
                 time: Duration::from_secs(10),
             },
             enabled: true,
+            paths: None,
         }
     }
 
@@ -65,6 +70,15 @@ impl DrainLayer {
     /// long after it was refused.
     pub const fn time(mut self, time: Duration) -> Self {
         self.bounds.time = time;
+        self
+    }
+
+    /// Reads on for these paths only. Default: all. Paths that could be read in two ways are never excluded.
+    ///
+    /// The path is the request's own, as there is no context yet: outermost, where the layer stands, it is the
+    /// original one. Inside of a nested router it would be cut.
+    pub fn paths(mut self, paths: PathRules) -> Self {
+        self.paths = Some(Arc::new(paths));
         self
     }
 
@@ -87,7 +101,7 @@ impl<S> Layer<S> for DrainLayer {
     fn layer(&self, inner: S) -> DrainService<S> {
         DrainService {
             inner,
-            layer: *self,
+            layer: self.clone(),
         }
     }
 }
@@ -109,7 +123,9 @@ where
         let clone = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, clone);
         let (parts, body) = request.into_parts();
-        let (body, rest) = DrainBody::new(body, self.layer.enabled);
+        let applies = |paths: &Arc<PathRules>| paths.applies(parts.uri.path());
+        let watch = self.layer.enabled && self.layer.paths.as_ref().is_none_or(applies);
+        let (body, rest) = DrainBody::new(body, watch);
         let answer = inner.call(Request::from_parts(parts, body));
         DrainFuture::new(answer, rest, self.layer.bounds)
     }

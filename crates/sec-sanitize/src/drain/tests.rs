@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
+use sec_core::PathRules;
 use tower::{Layer, ServiceExt, service_fn};
 
 use super::{DrainBody, DrainLayer};
@@ -62,13 +63,18 @@ impl Body for Upload {
 }
 
 async fn refused(layer: DrainLayer, upload: Upload) -> (StatusCode, usize) {
+    refused_at("/", layer, upload).await
+}
+
+async fn refused_at(path: &str, layer: DrainLayer, upload: Upload) -> (StatusCode, usize) {
     let read = upload.read.clone();
     let service = layer.layer(service_fn(|_: Request<DrainBody<Upload>>| async {
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::UNAUTHORIZED;
         Ok::<_, Infallible>(response)
     }));
-    let response = service.oneshot(Request::new(upload)).await.unwrap();
+    let request = Request::post(path).body(upload).unwrap();
+    let response = service.oneshot(request).await.unwrap();
     (response.status(), read.load(Ordering::Relaxed))
 }
 
@@ -85,6 +91,31 @@ async fn what_a_refusal_left_unread_is_read_before_the_answer() {
             .1,
         0
     );
+}
+
+#[tokio::test]
+async fn the_layer_keeps_to_its_paths() {
+    let paths = PathRules::all().include("/api").unwrap();
+    let layer = DrainLayer::new().paths(paths.exclude("/api/hook").unwrap());
+    for (path, read) in [
+        ("/api", true),
+        ("/api/upload?x=/api/hook", true),
+        ("/api/hook", false),
+        ("/api/hook/1", false),
+        ("/", false),
+        ("/apix", false),
+        // What could be another path is read on.
+        ("/api/hook/../upload", true),
+        ("/api/hook/%2e%2e/upload", true),
+        ("//x", true),
+    ] {
+        let expected = if read { 3 * 1024 } else { 0 };
+        assert_eq!(
+            refused_at(path, layer.clone(), Upload::of(3)).await,
+            (StatusCode::UNAUTHORIZED, expected),
+            "{path}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::header::ACCEPT;
 use http::{Method, Request, Response, StatusCode};
-use sec_core::{Problem, RequestContext};
+use sec_core::{PathRules, Problem, RequestContext};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -36,7 +36,10 @@ use super::settings::Settings;
 ///
 /// An answer that passes costs no allocation.
 #[derive(Clone)]
-pub struct ErrorLayer(Settings);
+pub struct ErrorLayer {
+    settings: Settings,
+    paths: Arc<PathRules>,
+}
 
 impl Default for ErrorLayer {
     fn default() -> Self {
@@ -47,7 +50,8 @@ impl Default for ErrorLayer {
 impl fmt::Debug for ErrorLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ErrorLayer")
-            .field("enabled", &self.0.enabled)
+            .field("enabled", &self.settings.enabled)
+            .field("paths", &self.paths)
             .finish_non_exhaustive()
     }
 }
@@ -56,29 +60,42 @@ impl ErrorLayer {
     /// All of the above.
     #[must_use]
     pub fn new() -> Self {
-        Self(Settings {
-            enabled: true,
-            classify: Arc::new(|_| None),
-        })
+        Self {
+            settings: Settings {
+                enabled: true,
+                classify: Arc::new(|_| None),
+            },
+            paths: Arc::default(),
+        }
     }
 
     /// Off, panics and bare answers pass; errors of the service are still answered, as its type has none.
     #[must_use]
-    pub fn enabled(self, enabled: bool) -> Self {
-        Self(Settings { enabled, ..self.0 })
+    pub fn enabled(mut self, enabled: bool) -> Self {
+        self.settings.enabled = enabled;
+        self
+    }
+
+    /// Does so for these paths only, by the request's original path (without a context layer outside: the request's
+    /// own). Default: all. Paths that could be read in two ways are never excluded.
+    ///
+    /// Elsewhere it is as if it were off: a panic closes the connection and is in no trail. Exclude what speaks
+    /// another protocol and makes its own answers, such as gRPC.
+    #[must_use]
+    pub fn paths(mut self, paths: PathRules) -> Self {
+        self.paths = Arc::new(paths);
+        self
     }
 
     /// Chooses problems for errors of services further in, such as tower's time-out or load shedding (503 with
     /// `Retry-After`). Default: none, which is 500.
     #[must_use]
     pub fn classify(
-        self,
+        mut self,
         classify: impl Fn(&(dyn Error + 'static)) -> Option<Problem> + Send + Sync + 'static,
     ) -> Self {
-        Self(Settings {
-            classify: Arc::new(classify),
-            ..self.0
-        })
+        self.settings.classify = Arc::new(classify);
+        self
     }
 }
 
@@ -88,7 +105,7 @@ impl<S> Layer<S> for ErrorLayer {
     fn layer(&self, inner: S) -> ErrorService<S> {
         ErrorService {
             inner,
-            settings: self.0.clone(),
+            layer: self.clone(),
             not_ready: None,
         }
     }
@@ -97,7 +114,7 @@ impl<S> Layer<S> for ErrorLayer {
 /// The service of [`ErrorLayer`].
 pub struct ErrorService<S> {
     inner: S,
-    settings: Settings,
+    layer: ErrorLayer,
     /// Why the inner service cannot take the next request.
     not_ready: Option<BoxError>,
 }
@@ -106,7 +123,7 @@ impl<S: Clone> Clone for ErrorService<S> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            settings: self.settings.clone(),
+            layer: self.layer.clone(),
             not_ready: None,
         }
     }
@@ -138,13 +155,18 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> ErrorFuture<S::Future> {
+        let context = RequestContext::get(request.extensions());
+        let path = context.map_or(request.uri().path(), RequestContext::path);
+        let mut settings = self.layer.settings.clone();
+        settings.enabled = settings.enabled && self.layer.paths.applies(path);
+        let enabled = settings.enabled;
         let report = Report {
-            context: RequestContext::get(request.extensions()).cloned(),
+            context: context.cloned(),
             caller: Caller {
                 accept: request.headers().get(ACCEPT).cloned(),
                 head: request.method() == Method::HEAD,
             },
-            settings: self.settings.clone(),
+            settings,
         };
         if let Some(error) = self.not_ready.take() {
             let failure = Failure::Error {
@@ -155,7 +177,7 @@ where
         }
         let clone = self.inner.clone();
         let mut ready = std::mem::replace(&mut self.inner, clone);
-        if !self.settings.enabled {
+        if !enabled {
             return ErrorFuture::new(ready.call(request), report);
         }
         // The ready service is used up by this call, so nothing broken is seen again.

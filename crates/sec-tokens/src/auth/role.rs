@@ -8,8 +8,8 @@ use std::{
 
 use http::{Request, Response};
 use sec_core::{
-    Body, EventKind, Identity, MissingLayer, OnRefusal, Principal, ProblemRefusal, RequestContext,
-    RequestView, gate::Gate, refuse,
+    Body, EventKind, Identity, MissingLayer, OnRefusal, PathRules, Principal, ProblemRefusal,
+    RequestContext, RequestView, gate::Gate, refuse,
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -126,6 +126,7 @@ pub struct RequireRoleLayer {
 #[derive(Clone)]
 struct Inner {
     role: Box<str>,
+    paths: PathRules,
     enabled: bool,
     on_refusal: Arc<dyn OnRefusal<AuthRefusal>>,
 }
@@ -138,10 +139,23 @@ impl RequireRoleLayer {
         Self {
             inner: Arc::new(Inner {
                 role: role.into(),
+                paths: PathRules::all(),
                 enabled: true,
                 on_refusal,
             }),
         }
+    }
+
+    /// Where the role is demanded, by the request's original path (default: everywhere). Elsewhere
+    /// everybody passes, whoever they are. A path that could be read in two ways is never excluded and
+    /// always included, so that no spelling of a guarded path gets around the role.
+    ///
+    /// A list of what to guard forgets what is added later. Include only what stands beside public
+    /// routes in one router; exclude the few that everybody may see.
+    #[must_use]
+    pub fn paths(mut self, paths: PathRules) -> Self {
+        Arc::make_mut(&mut self.inner).paths = paths;
+        self
     }
 
     /// Whether it demands anything (default: yes). Switched off, everybody passes.
@@ -159,10 +173,20 @@ impl RequireRoleLayer {
     }
 }
 
+impl Inner {
+    fn decide(&self, ctx: &RequestContext) -> Result<(), AuthRefusal> {
+        if self.paths.applies(ctx.path()) {
+            require_role(ctx, &self.role)?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Debug for RequireRoleLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequireRoleLayer")
             .field("role", &self.inner.role)
+            .field("paths", &self.inner.paths)
             .field("enabled", &self.inner.enabled)
             .finish_non_exhaustive()
     }
@@ -212,7 +236,7 @@ where
         if self.layer.enabled {
             let allowed = RequestContext::of(request.extensions())
                 .map_err(AuthRefusal::from)
-                .and_then(|ctx| require_role(ctx, &self.layer.role));
+                .and_then(|ctx| self.layer.decide(ctx));
             if let Err(refusal) = allowed {
                 let view = RequestView::from(&request);
                 let response = refuse(&*self.layer.on_refusal, refusal, view);

@@ -1,5 +1,6 @@
 #[cfg(feature = "axum")]
 mod extractors;
+mod paths;
 
 use std::{
     convert::Infallible,

@@ -1,3 +1,5 @@
+mod paths;
+
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
