@@ -1,4 +1,5 @@
 mod layer;
+mod peers;
 
 use http::{HeaderValue, Request};
 use sec_core::Scheme;
