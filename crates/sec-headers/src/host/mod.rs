@@ -117,7 +117,8 @@ impl HostGuard {
     /// The target is the host that the request named, which is listed, with the request's own path and
     /// query; so a forged `Host` makes no open redirect. Hosts of the machine itself (`localhost`,
     /// `127.0.0.1`, `[::1]`), where listed, are served over http, as browsers treat them like https
-    /// (W3C Secure Contexts §3.1). So are challenges for certificates below
+    /// (W3C Secure Contexts §3.1). Anybody can name them, to their own disadvantage alone; still, a list for
+    /// production needs none of them. Served over http are also challenges for certificates below
     /// `/.well-known/acme-challenge/`, which come over http by definition (RFC 8555 §8.3), are public,
     /// and cannot always be followed to https: before the first certificate there is none.
     ///
@@ -128,7 +129,7 @@ impl HostGuard {
     /// a token over http has shown it to the network. See
     /// [`refuse_unsafe_over_http`](Self::refuse_unsafe_over_http); for browsers, `Strict-Transport-Security`
     /// ends it after the first visit, and the preload list before. A WebSocket handshake over http
-    /// (`ws:`) is redirected as well, which browsers take for a failure (WHATWG WebSockets §2.2): the page has to say
+    /// (`ws:`) is redirected as well, which browsers take for a failure (WHATWG WebSockets, redirect mode `error`): the page has to say
     /// `wss:`. So is a CORS preflight, with the same end.
     ///
     /// # Errors

@@ -100,7 +100,13 @@ fn fetch_metadata_then_origin() {
 fn trusted_origins() {
     use CrossOriginReason::{Origin, Site};
     let own = "https://trusted.example";
-    let rows: [(&str, &str, Option<&[u8]>, Result<(), CrossOriginReason>); 13] = [
+    type Row = (
+        &'static str,
+        &'static str,
+        Option<&'static [u8]>,
+        Result<(), CrossOriginReason>,
+    );
+    let rows: [Row; 13] = [
         (own, own, None, Ok(())),
         (own, own, Some(b"cross-site"), Ok(())),
         (own, "https://attacker.example", None, Err(Origin)),
