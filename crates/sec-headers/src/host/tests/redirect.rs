@@ -118,6 +118,19 @@ fn the_original_path_counts() {
 }
 
 #[test]
+fn an_exclude_is_of_the_original_path_too() {
+    let paths = PathRules::all().exclude("/health").unwrap();
+    let guard = guard().paths(paths);
+    for (path, cut, passes) in [
+        ("/health/live", "/live", true),
+        ("/api/health", "/health", false),
+    ] {
+        let passed = decide(&guard, "10.0.0.7:8080", path, cut) == HostDecision::Pass;
+        assert_eq!(passed, passes, "{path}");
+    }
+}
+
+#[test]
 fn a_certificate_challenge_stays_on_http() {
     let token = "/.well-known/acme-challenge/LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0";
     for (path, passes) in [
@@ -135,6 +148,9 @@ fn a_certificate_challenge_stays_on_http() {
         let passed = decide(&guard(), "example.com", path, path) == HostDecision::Pass;
         assert_eq!(passed, passes, "{path}");
     }
+    // A router's own path that only looks like one.
+    let nested = decide(&guard(), "example.com", &format!("/files{token}"), token);
+    assert!(matches!(nested, HostDecision::Redirect(_)), "{nested:?}");
     // The host is checked all the same.
     let other = decide(&guard(), "evil.example", token, token);
     assert!(matches!(other, HostDecision::Refuse(_)), "{other:?}");
