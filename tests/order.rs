@@ -6,11 +6,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::{Request, StatusCode};
+use axum::http::{HeaderValue, Request, StatusCode};
 use axum::routing::{get, post};
 use sec_audit::{AuditConfig, AuditQuery, AuditTrail, RequestLogLayer};
 use sec_core::ContextLayer;
-use sec_headers::{CrossOriginGuard, CrossOriginGuardLayer, HeadersLayer, SecHeaders};
+use sec_headers::{
+    CrossOriginGuard, CrossOriginGuardLayer, HeadersLayer, HostGuard, HostGuardLayer, SecHeaders,
+};
 use sec_ratelimit::{Key, Limiter, Quota, RateLimitLayer};
 use sec_sanitize::ErrorLayer;
 use sec_tokens::{Auth, AuthLayer, Issuer, KeyRing, SigningKey};
@@ -23,19 +25,21 @@ enum Place {
     RequestLog,
     Headers,
     Errors,
+    Host,
     Guard,
     AddressLimit,
     Auth,
     PrincipalLimit,
 }
 
-use Place::{AddressLimit, Context, Errors, Guard, Headers, PrincipalLimit, RequestLog};
+use Place::{AddressLimit, Context, Errors, Guard, Headers, Host, PrincipalLimit, RequestLog};
 
-const CANONICAL: [Place; 8] = [
+const CANONICAL: [Place; 9] = [
     Context,
     RequestLog,
     Headers,
     Errors,
+    Host,
     Guard,
     AddressLimit,
     Place::Auth,
@@ -79,10 +83,9 @@ impl Stack {
     }
 
     async fn send(&self, request: http::request::Builder) -> Answer {
-        let mut request: Request<Body> = request
-            .header("host", "a.test")
-            .body(Body::empty())
-            .unwrap();
+        let mut request: Request<Body> = request.body(Body::empty()).unwrap();
+        let host = request.headers_mut().entry("host");
+        host.or_insert(HeaderValue::from_static("a.test"));
         request
             .extensions_mut()
             .insert(ConnectInfo(SocketAddr::from(([203, 0, 113, 7], 4000))));
@@ -107,6 +110,10 @@ impl Stack {
                 .header("origin", "https://evil.test"),
         )
         .await
+    }
+
+    async fn foreign_host(&self, request: http::request::Builder) -> Answer {
+        self.send(request.header("host", "evil.test")).await
     }
 
     async fn bad_token(&self) -> Answer {
@@ -138,6 +145,7 @@ fn wrap(router: Router, place: Place, trail: &AuditTrail) -> Router {
         RequestLog => router.layer(RequestLogLayer::new()),
         Headers => router.layer(HeadersLayer::new(SecHeaders::web_app().build().unwrap())),
         Errors => router.layer(ErrorLayer::new()),
+        Host => router.layer(HostGuardLayer::new(HostGuard::new(["a.test"]).unwrap())),
         Guard => router.layer(CrossOriginGuardLayer::new(CrossOriginGuard::new())),
         AddressLimit => router.layer(limit(Key::ip())),
         Place::Auth => {
@@ -154,6 +162,8 @@ async fn in_the_canonical_order_every_protection_holds() {
     let stack = Stack::new(&CANONICAL);
     let cross = stack.cross_origin_post().await;
     assert_eq!((cross.status, cross.policy), (403, true));
+    let foreign = stack.foreign_host(Request::get("/")).await;
+    assert_eq!((foreign.status, foreign.policy), (421, true));
     let panic = stack.get("/panic").await;
     assert_eq!(
         (panic.status, panic.policy),
@@ -168,11 +178,11 @@ async fn in_the_canonical_order_every_protection_holds() {
     assert_eq!(
         stack.get("/").await.status,
         429,
-        "the refused cross-origin request did not count, the others did"
+        "what was refused as cross-origin or under a foreign name did not count, the others did"
     );
     assert_eq!(
         stack.entries("request").await,
-        4,
+        5,
         "the log saw every answer"
     );
 
@@ -211,13 +221,25 @@ async fn headers_inside_of_errors_miss_the_answer_after_a_panic() {
     assert_eq!((answer.status, answer.policy), (200, true));
 }
 
-/// Documented: no difference; the guard's refusal is a problem of its own.
+/// Documented: no difference; the refusal of a host is a problem of its own.
 #[tokio::test]
-async fn errors_inside_of_the_guard_change_nothing() {
+async fn errors_inside_of_the_host_guard_change_nothing() {
     let stack = Stack::swapped(Errors);
-    assert_eq!(stack.cross_origin_post().await.status, 403);
+    let foreign = stack.foreign_host(Request::get("/")).await;
+    assert_eq!((foreign.status, foreign.policy), (421, true));
     assert_eq!(stack.get("/panic").await.status, 500);
     assert_eq!(stack.entries("sys_crash").await, 1);
+}
+
+/// Documented: the same requests are refused, some of them as cross-origin.
+#[tokio::test]
+async fn the_host_guard_inside_of_the_cross_origin_guard_refuses_the_same() {
+    let post = || Request::post("/").header("sec-fetch-site", "cross-site");
+    let stack = Stack::new(&CANONICAL);
+    assert_eq!(stack.foreign_host(post()).await.status, 421);
+    let stack = Stack::swapped(Host);
+    assert_eq!(stack.foreign_host(post()).await.status, 403);
+    assert_eq!(stack.foreign_host(Request::get("/")).await.status, 421);
 }
 
 /// Documented: another site can use up the visitor's own quota.
@@ -272,6 +294,8 @@ async fn a_layer_left_out_is_felt() {
     };
     assert_eq!(without(RequestLog).entries("request").await, 0);
     assert!(!without(Headers).get("/").await.policy);
+    let foreign = without(Host).foreign_host(Request::get("/")).await;
+    assert_eq!(foreign.status, 200);
     assert_eq!(without(Guard).cross_origin_post().await.status, 200);
     let stack = without(AddressLimit);
     for _ in 0..5 {

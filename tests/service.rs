@@ -117,6 +117,8 @@ async fn behind_a_tls_front_the_page_is_told_so() {
     let service = Running::with(|settings| {
         settings.context.forwarding = "x-forwarded".to_owned();
         settings.context.trusted_proxies = vec!["127.0.0.1".to_owned()];
+        settings.host.hosts = vec!["guests.example".to_owned(), "127.0.0.1:*".to_owned()];
+        settings.host.redirect_to_https = true;
     })
     .await;
     let headers = [
@@ -137,6 +139,22 @@ async fn behind_a_tls_front_the_page_is_told_so() {
         page.header("content-security-policy")
             .contains("upgrade-insecure-requests")
     );
+    // Who came to the front over plain http is sent on; health checks are not.
+    let over_http = [headers[0], ("x-forwarded-proto", "http"), headers[2]];
+    for (path, status) in [("/comments?before=7", 308), ("/healthz", 200)] {
+        let answer = front
+            .send(hyper::Method::GET, path, &over_http, bytes::Bytes::new())
+            .await
+            .unwrap();
+        assert_eq!(answer.status, status);
+        assert!(answer.header("strict-transport-security").is_empty());
+        if status == 308 {
+            assert_eq!(
+                answer.header("location"),
+                "https://guests.example/comments?before=7"
+            );
+        }
+    }
     // Whoever is not the front is not believed.
     let liar = service.client([0, 2]);
     let page = liar
@@ -331,7 +349,7 @@ async fn a_refusal_reaches_a_client_that_is_still_sending() {
         let exchange = move || {
             let mut stream = std::net::TcpStream::connect(addr).unwrap();
             let head = format!(
-                "{target} HTTP/1.1\r\nhost: a.test\r\n{header}\r\ncontent-length: 10000000\r\n\r\n"
+                "{target} HTTP/1.1\r\nhost: localhost\r\n{header}\r\ncontent-length: 10000000\r\n\r\n"
             );
             stream.write_all(head.as_bytes()).unwrap();
             stream.write_all(&vec![b'a'; 10_000_000]).unwrap();
@@ -455,7 +473,7 @@ async fn a_stop_lets_running_requests_finish() {
     let mut stream = tokio::net::TcpStream::connect(addr).await.unwrap();
     let body = json!({"username": "nobody", "password": "whatever it is"}).to_string();
     let head = format!(
-        "POST /auth/login HTTP/1.1\r\nhost: a.test\r\ncontent-type: application/json\r\ncontent-length: {}\r\nexpect: 100-continue\r\n\r\n",
+        "POST /auth/login HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\nexpect: 100-continue\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();

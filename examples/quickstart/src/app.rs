@@ -8,7 +8,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use sec_audit::{AuditEntry, AuditTrail, RequestLogLayer};
 use sec_core::{EventKind, PathRules, Secret};
-use sec_headers::{CrossOriginGuard, CrossOriginGuardLayer, HeadersLayer};
+use sec_headers::{CrossOriginGuard, CrossOriginGuardLayer, HeadersLayer, HostGuardLayer};
 use sec_ratelimit::LoginLimit;
 use sec_sanitize::{DrainLayer, ErrorLayer, SanitizeLimits};
 use sec_tokens::{AuthLayer, PasswordPolicy, Passwords, Permissions, TokenService};
@@ -85,6 +85,8 @@ impl App {
             .layer(HeadersLayer::from_config(&settings.headers)?)
             // Panics, 404, 405 and axum's own rejections become problems.
             .layer(ErrorLayer::new())
+            // Only the hosts that are ours, before anything reads the host's name.
+            .layer(HostGuardLayer::from_config(&settings.host)?)
             // Before any state is touched.
             .layer(CrossOriginGuardLayer::new(
                 CrossOriginGuard::new().paths(guarded),

@@ -11,6 +11,7 @@ use super::{Tour, Wanted};
 impl Tour {
     pub(super) async fn transport(&mut self) -> Result<(), Failure> {
         self.page().await?;
+        self.foreign_host().await?;
         self.cross_origin().await?;
         self.violation_report().await?;
         self.unknown_targets().await?;
@@ -59,6 +60,28 @@ impl Tour {
                 status: 200,
                 also: &also,
                 entry: None,
+            },
+        )
+        .await
+    }
+
+    async fn foreign_host(&mut self) -> Result<(), Failure> {
+        let caller = self.stranger();
+        let headers = [("host", "evil.test")];
+        let answer = caller
+            .send(Method::GET, "/", &headers, Bytes::new())
+            .await?;
+        let also = [(
+            "headers on refusals too",
+            !answer.header("content-security-policy").is_empty(),
+        )];
+        self.judge(
+            "ask under a name that is not ours",
+            &answer,
+            Wanted {
+                status: 421,
+                also: &also,
+                entry: Some("malicious_host"),
             },
         )
         .await
