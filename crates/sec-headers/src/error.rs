@@ -165,6 +165,10 @@ pub enum FaultKind {
     Host,
     /// Not the name of a Permissions-Policy feature.
     Feature,
+    /// Not what an Integrity-Policy can say.
+    Integrity,
+    /// Not a feature or value of a Document-Policy.
+    Document,
     /// A header that this policy does not manage, or a value that no header can carry.
     Header,
     /// A preset, mode or path rule that does not exist.

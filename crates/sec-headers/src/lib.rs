@@ -13,17 +13,21 @@ mod cache_control;
 mod clear_site_data;
 mod config;
 mod csp;
+mod document;
 mod error;
 mod guard;
 mod host;
+mod integrity;
 mod layer;
 pub mod names;
 mod nonce;
 mod origin;
 mod permissions;
 mod policy;
+mod reported;
 mod reporting;
 mod reports;
+mod structured;
 mod values;
 
 pub use sec_core::Scheme;
@@ -35,6 +39,7 @@ pub use self::csp::{
     Csp, CspTemplate, Directive, HashAlgorithm, HostSource, SandboxFlag, SchemeSource, Source,
     SourceHash,
 };
+pub use self::document::{DocumentPolicy, DocumentValue};
 pub use self::error::{Fault, FaultKind, PolicyError};
 pub use self::guard::{
     CrossOriginGuard, CrossOriginGuardFuture, CrossOriginGuardLayer, CrossOriginGuardService,
@@ -44,11 +49,13 @@ pub use self::host::{
     HostConfig, HostDecision, HostGuard, HostGuardFuture, HostGuardLayer, HostGuardService,
     HostReason, HostRefusal, HttpsRedirect,
 };
+pub use self::integrity::{IntegrityDestination, IntegrityPolicy};
 pub use self::layer::{HeadersFuture, HeadersLayer, HeadersService};
 pub use self::nonce::CspNonce;
 pub use self::origin::Origin;
 pub use self::permissions::{Feature, FeatureName, Grant, PermissionsPolicy};
 pub use self::policy::{Answer, HeaderPolicy, Precedence, SecHeaders};
+pub use self::reported::Reported;
 pub use self::reporting::ReportingEndpoints;
 pub use self::reports::{
     Disposition, Report, ReportError, ReportFuture, ReportKind, ReportLimits, ReportReceiver,

@@ -19,6 +19,27 @@ pub const X_PERMITTED_CROSS_DOMAIN_POLICIES: HeaderName =
     HeaderName::from_static("x-permitted-cross-domain-policies");
 /// `Permissions-Policy`.
 pub const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+/// `Permissions-Policy-Report-Only`.
+pub const PERMISSIONS_POLICY_REPORT_ONLY: HeaderName =
+    HeaderName::from_static("permissions-policy-report-only");
+/// `Cross-Origin-Opener-Policy-Report-Only`.
+pub const CROSS_ORIGIN_OPENER_POLICY_REPORT_ONLY: HeaderName =
+    HeaderName::from_static("cross-origin-opener-policy-report-only");
+/// `Cross-Origin-Embedder-Policy-Report-Only`.
+pub const CROSS_ORIGIN_EMBEDDER_POLICY_REPORT_ONLY: HeaderName =
+    HeaderName::from_static("cross-origin-embedder-policy-report-only");
+/// `Integrity-Policy`.
+pub const INTEGRITY_POLICY: HeaderName = HeaderName::from_static("integrity-policy");
+/// `Integrity-Policy-Report-Only`.
+pub const INTEGRITY_POLICY_REPORT_ONLY: HeaderName =
+    HeaderName::from_static("integrity-policy-report-only");
+/// `Document-Policy`.
+pub const DOCUMENT_POLICY: HeaderName = HeaderName::from_static("document-policy");
+/// `Document-Policy-Report-Only`.
+pub const DOCUMENT_POLICY_REPORT_ONLY: HeaderName =
+    HeaderName::from_static("document-policy-report-only");
+/// `Require-Document-Policy`.
+pub const REQUIRE_DOCUMENT_POLICY: HeaderName = HeaderName::from_static("require-document-policy");
 /// `Reporting-Endpoints`.
 pub const REPORTING_ENDPOINTS: HeaderName = HeaderName::from_static("reporting-endpoints");
 /// `Report-To`, the older form of `Reporting-Endpoints`.

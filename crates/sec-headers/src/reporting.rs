@@ -1,9 +1,10 @@
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use http::HeaderValue;
+use sfv::DictSerializer;
 
 use crate::error::{Fault, FaultKind, PolicyError};
+use crate::structured::{key, string, written};
 
 /// `Reporting-Endpoints` (W3C Reporting API): names that policies refer to, and where their reports
 /// go.
@@ -30,7 +31,9 @@ impl ReportingEndpoints {
         let (name, address) = (name.into(), address.into());
         for checked in [check_name(&name), check_address(&address)] {
             if let Err(why) = checked {
-                self.faults.push(Fault::new("", FaultKind::Endpoint, why));
+                let field = name.escape_debug().to_string();
+                self.faults
+                    .push(Fault::new(field, FaultKind::Endpoint, why));
             }
         }
         self.endpoints.retain(|(known, _)| *known != name);
@@ -59,14 +62,11 @@ impl ReportingEndpoints {
     /// would not use.
     pub fn header(&self) -> Result<Option<HeaderValue>, PolicyError> {
         self.checked()?;
-        let mut text = String::new();
+        let mut dictionary = DictSerializer::new();
         for (name, address) in &self.endpoints {
-            let separator = if text.is_empty() { "" } else { ", " };
-            // Addresses hold no quote or backslash, so they need no escaping. Writing to a String
-            // cannot fail.
-            let _ = write!(text, "{separator}{name}=\"{address}\"");
+            _ = dictionary.bare_item(key(name)?, string(address)?);
         }
-        written(text)
+        written(dictionary.finish())
     }
 
     /// The value of `Report-To`, the form that browsers read before `Reporting-Endpoints`
@@ -89,21 +89,12 @@ impl ReportingEndpoints {
                 .to_string()
             })
             .collect();
-        written(groups.join(", "))
+        written(Some(groups.join(", ")).filter(|text| !text.is_empty()))
     }
 
     fn checked(&self) -> Result<(), PolicyError> {
         PolicyError::unless_empty(self.faults.clone(), ())
     }
-}
-
-fn written(text: String) -> Result<Option<HeaderValue>, PolicyError> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    HeaderValue::try_from(text)
-        .map(Some)
-        .map_err(|_| PolicyError::one("", FaultKind::Endpoint, "cannot be written in a header"))
 }
 
 /// A dictionary key of RFC 9651 that is also a token of CSP's `report-to`.

@@ -2,6 +2,7 @@
 
 mod overrides;
 mod read;
+mod reporting;
 
 #[cfg(test)]
 mod tests;
@@ -48,7 +49,12 @@ use crate::policy::HeaderPolicy;
 /// "/static/*" = "immutable"       # public, max-age=31536000, immutable
 /// "/images/*" = "public, max-age=86400"
 /// "/api/*" = "no-store"
+/// [headers.endpoints]             # further places for reports, by name
+/// main = "/reports"
 /// ```
+///
+/// The keys from `opener_policy` on take a header's value as it stands on the wire, such as
+/// `opener_policy_report_only = 'same-origin; report-to="main"'`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -76,21 +82,45 @@ pub struct HeadersConfig {
     pub csp_report_only: BTreeMap<String, Vec<String>>,
     /// Where violations are reported: a path, or an https address.
     pub report_endpoint: Option<String>,
+    /// Further endpoints of `Reporting-Endpoints`, each a path or an https address, by the names that
+    /// other keys refer to. The one named `csp` is `report_endpoint`'s where that is set.
+    pub endpoints: BTreeMap<String, String>,
     /// Whether `Report-To` is written as well. Default: `false`.
     pub legacy_report_to: bool,
     /// Features of `Permissions-Policy` that replace the preset's: lists of `self`, `*` and origins;
     /// an empty list denies.
     pub permissions: BTreeMap<String, Vec<String>>,
+    /// Where violations of `permissions` are reported: features and the names of endpoints; `*` is
+    /// for all others.
+    pub permissions_endpoints: BTreeMap<String, String>,
+    /// A whole policy on trial, for `Permissions-Policy-Report-Only`, said as `permissions`.
+    pub permissions_report_only: BTreeMap<String, Vec<String>>,
+    /// Where violations of `permissions_report_only` are reported, said as `permissions_endpoints`.
+    pub permissions_report_only_endpoints: BTreeMap<String, String>,
     /// `X-Frame-Options`.
     pub frame_options: Option<String>,
     /// `Referrer-Policy`.
     pub referrer_policy: Option<String>,
-    /// `Cross-Origin-Opener-Policy`.
-    pub opener_policy: Option<String>,
     /// `Cross-Origin-Resource-Policy`.
     pub resource_policy: Option<String>,
+    /// `Cross-Origin-Opener-Policy`, such as `"same-origin"`.
+    pub opener_policy: Option<String>,
+    /// `Cross-Origin-Opener-Policy-Report-Only`, such as `'same-origin; report-to="main"'`.
+    pub opener_policy_report_only: Option<String>,
     /// `Cross-Origin-Embedder-Policy`.
     pub embedder_policy: Option<String>,
+    /// `Cross-Origin-Embedder-Policy-Report-Only`.
+    pub embedder_policy_report_only: Option<String>,
+    /// `Integrity-Policy`, such as `"blocked-destinations=(script style), endpoints=(main)"`.
+    pub integrity_policy: Option<String>,
+    /// `Integrity-Policy-Report-Only`.
+    pub integrity_policy_report_only: Option<String>,
+    /// `Document-Policy`, such as `"document-write=?0, *;report-to=main"`.
+    pub document_policy: Option<String>,
+    /// `Document-Policy-Report-Only`.
+    pub document_policy_report_only: Option<String>,
+    /// `Require-Document-Policy`.
+    pub require_document_policy: Option<String>,
     /// Headers of the preset that are left out.
     pub leave_out: Vec<String>,
     /// Headers that are taken off answers, besides the preset's.
@@ -102,6 +132,11 @@ pub struct HeadersConfig {
     pub named: BTreeMap<String, OverrideConfig>,
     /// `Cache-Control` by path; see [`SecHeaders::cache`](crate::SecHeaders::cache). Default: none.
     pub cache: BTreeMap<String, String>,
+    /// Whether to take off everything that discloses products and versions, see
+    /// [`SecHeaders::remove_disclosing`](crate::SecHeaders::remove_disclosing). Default: `false`.
+    pub remove_disclosing: bool,
+    /// Headers that are not taken off after all.
+    pub keep: Vec<String>,
 }
 
 impl Default for HeadersConfig {
@@ -118,18 +153,31 @@ impl Default for HeadersConfig {
             csp_development: BTreeMap::new(),
             csp_report_only: BTreeMap::new(),
             report_endpoint: None,
+            endpoints: BTreeMap::new(),
             legacy_report_to: false,
             permissions: BTreeMap::new(),
+            permissions_endpoints: BTreeMap::new(),
+            permissions_report_only: BTreeMap::new(),
+            permissions_report_only_endpoints: BTreeMap::new(),
             frame_options: None,
             referrer_policy: None,
-            opener_policy: None,
             resource_policy: None,
+            opener_policy: None,
+            opener_policy_report_only: None,
             embedder_policy: None,
+            embedder_policy_report_only: None,
+            integrity_policy: None,
+            integrity_policy_report_only: None,
+            document_policy: None,
+            document_policy_report_only: None,
+            require_document_policy: None,
             leave_out: Vec::new(),
             remove: Vec::new(),
             routes: BTreeMap::new(),
             named: BTreeMap::new(),
             cache: BTreeMap::new(),
+            remove_disclosing: false,
+            keep: Vec::new(),
         }
     }
 }

@@ -28,6 +28,12 @@ pub struct OverrideConfig {
     pub frame_ancestors: Option<Vec<String>>,
     /// Features that replace those of the section.
     pub permissions: BTreeMap<String, Vec<String>>,
+    /// Endpoints of features, `*` for all others.
+    pub permissions_endpoints: BTreeMap<String, String>,
+    /// A whole permissions policy on trial, in place of the section's.
+    pub permissions_report_only: BTreeMap<String, Vec<String>>,
+    /// Its endpoints.
+    pub permissions_report_only_endpoints: BTreeMap<String, String>,
     /// `X-Frame-Options`; [`frame_ancestors`](Self::frame_ancestors) sets it as well.
     pub frame_options: Option<String>,
     /// `Referrer-Policy`.
@@ -38,10 +44,26 @@ pub struct OverrideConfig {
     pub resource_policy: Option<String>,
     /// `Cross-Origin-Embedder-Policy`.
     pub embedder_policy: Option<String>,
+    /// `Cross-Origin-Opener-Policy-Report-Only`.
+    pub opener_policy_report_only: Option<String>,
+    /// `Cross-Origin-Embedder-Policy-Report-Only`.
+    pub embedder_policy_report_only: Option<String>,
+    /// `Integrity-Policy`.
+    pub integrity_policy: Option<String>,
+    /// `Integrity-Policy-Report-Only`.
+    pub integrity_policy_report_only: Option<String>,
+    /// `Document-Policy`.
+    pub document_policy: Option<String>,
+    /// `Document-Policy-Report-Only`.
+    pub document_policy_report_only: Option<String>,
+    /// `Require-Document-Policy`.
+    pub require_document_policy: Option<String>,
     /// Headers that are left out.
     pub leave_out: Vec<String>,
     /// Headers that are taken off answers.
     pub remove: Vec<String>,
+    /// Headers that are not taken off after all.
+    pub keep: Vec<String>,
     /// `Clear-Site-Data`: names such as `cache`; see [`SecHeaders::clear_site_data`].
     pub clear_site_data: Option<Vec<String>>,
 }
@@ -60,6 +82,17 @@ impl OverrideConfig {
             opener_policy: self.opener_policy.clone(),
             resource_policy: self.resource_policy.clone(),
             embedder_policy: self.embedder_policy.clone(),
+            permissions_endpoints: self.permissions_endpoints.clone(),
+            permissions_report_only: self.permissions_report_only.clone(),
+            permissions_report_only_endpoints: self.permissions_report_only_endpoints.clone(),
+            opener_policy_report_only: self.opener_policy_report_only.clone(),
+            embedder_policy_report_only: self.embedder_policy_report_only.clone(),
+            integrity_policy: self.integrity_policy.clone(),
+            integrity_policy_report_only: self.integrity_policy_report_only.clone(),
+            document_policy: self.document_policy.clone(),
+            document_policy_report_only: self.document_policy_report_only.clone(),
+            require_document_policy: self.require_document_policy.clone(),
+            keep: self.keep.clone(),
             leave_out: self.leave_out.clone(),
             remove: self.remove.clone(),
             ..HeadersConfig::default()

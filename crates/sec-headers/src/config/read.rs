@@ -6,6 +6,7 @@ use std::str::FromStr;
 use http::HeaderName;
 use sec_core::{FieldFaults, PathRules};
 
+use super::reporting::in_terms_of_the_section;
 use super::{HeadersConfig, HstsConfig, Mode, PrecedenceConfig, Preset};
 use crate::csp::{Csp, Directive, Source};
 use crate::error::{Fault, FaultKind, PolicyError};
@@ -21,7 +22,7 @@ impl HeaderPolicy {
     pub fn from_config(config: &HeadersConfig) -> Result<Self, PolicyError> {
         SecHeaders::from_config(config)
             .build()
-            .map_err(in_terms_of_the_section)
+            .map_err(|error| in_terms_of_the_section(config, error))
     }
 }
 
@@ -39,6 +40,9 @@ impl SecHeaders {
             PrecedenceConfig::Handler => Precedence::Handler,
             PrecedenceConfig::Policy => Precedence::Policy,
         });
+        if config.remove_disclosing {
+            headers = headers.remove_disclosing();
+        }
         headers = headers.configure(config);
         if let Some(hsts) = &config.hsts {
             headers = headers.configure_hsts(hsts);
@@ -46,10 +50,7 @@ impl SecHeaders {
         headers = headers
             .legacy_report_to(config.legacy_report_to)
             .configure_overrides(config);
-        match &config.report_endpoint {
-            Some(address) => headers.report_to("csp", address),
-            None => headers,
-        }
+        headers.configure_endpoints(config)
     }
 
     /// What a section can say of the whole and of an override alike.
@@ -60,25 +61,24 @@ impl SecHeaders {
         for name in &config.remove {
             self = self.by_name("remove", name, Self::remove);
         }
+        for name in &config.keep {
+            self = self.by_name("keep", name, |headers, name| headers.keep(&name));
+        }
         self.read("frame_options", &config.frame_options, Self::frame_options)
             .read(
                 "referrer_policy",
                 &config.referrer_policy,
                 Self::referrer_policy,
             )
-            .read("opener_policy", &config.opener_policy, Self::opener_policy)
             .read(
                 "resource_policy",
                 &config.resource_policy,
                 Self::resource_policy,
             )
-            .read(
-                "embedder_policy",
-                &config.embedder_policy,
-                Self::embedder_policy,
-            )
             .configure_csp(config)
-            .configure_permissions(&config.permissions)
+            .configure_permissions(config)
+            .configure_isolation(config)
+            .configure_documents(config)
     }
 
     fn configure_hsts(mut self, config: &HstsConfig) -> Self {
@@ -124,21 +124,7 @@ impl SecHeaders {
         self
     }
 
-    fn configure_permissions(mut self, map: &BTreeMap<String, Vec<String>>) -> Self {
-        if map.is_empty() {
-            return self;
-        }
-        let mut policy = self.permissions_or_default();
-        for (feature, grants) in map {
-            match policy.clone().configure(feature, grants) {
-                Ok(changed) => policy = changed,
-                Err(error) => self.take_faults("permissions", error),
-            }
-        }
-        self.permissions(policy)
-    }
-
-    fn read<T: FromStr<Err = PolicyError>>(
+    pub(super) fn read<T: FromStr<Err = PolicyError>>(
         mut self,
         field: &str,
         text: &Option<String>,
@@ -243,14 +229,4 @@ fn development(name: &str, values: &[String]) -> Result<(Directive, Vec<Source>)
     }
     let faults = faults.into_iter().map(|fault: Fault| fault.within(name));
     PolicyError::unless_empty(faults.collect(), (directive, sources))
-}
-
-/// The policy speaks of endpoints, the section of one address; the policy of a route, the section of
-/// a table of them.
-fn in_terms_of_the_section(error: PolicyError) -> PolicyError {
-    error
-        .rename("endpoints", "report_endpoint")
-        .rename_start("route \"", "routes.\"")
-        .rename_start("named \"", "named.\"")
-        .rename_start("cache \"", "cache.\"")
 }

@@ -276,3 +276,130 @@ fn unknown_keys_and_words_are_refused() {
         );
     }
 }
+
+#[test]
+fn every_header_that_reports_has_a_key() {
+    let map = headers(
+        r#"{
+            "preset": "none",
+            "endpoints": {"main": "/reports", "camera": "https://reports.example/"},
+            "permissions": {"camera": ["self"], "usb": []},
+            "permissions_endpoints": {"*": "main", "camera": "camera"},
+            "permissions_report_only": {"midi": []},
+            "permissions_report_only_endpoints": {"midi": "main"},
+            "opener_policy": "same-origin",
+            "opener_policy_report_only": "noopener-allow-popups; report-to=\"main\"",
+            "embedder_policy": "unsafe-none",
+            "embedder_policy_report_only": "require-corp; report-to=\"main\"",
+            "integrity_policy": "blocked-destinations=(script)",
+            "integrity_policy_report_only": "blocked-destinations=(style script), endpoints=(main camera)",
+            "document_policy": "document-write=?0",
+            "document_policy_report_only": "oversized-images=2.0;report-to=main, js-profiling",
+            "require_document_policy": "unsized-media=?0",
+            "remove_disclosing": true,
+            "keep": ["X-B3-TraceId"]
+        }"#,
+    );
+    let expected = [
+        (
+            "permissions-policy",
+            r#"camera=(self);report-to="camera", usb=();report-to="main""#,
+        ),
+        (
+            "permissions-policy-report-only",
+            r#"midi=();report-to="main""#,
+        ),
+        ("cross-origin-opener-policy", "same-origin"),
+        (
+            "cross-origin-opener-policy-report-only",
+            r#"noopener-allow-popups;report-to="main""#,
+        ),
+        ("cross-origin-embedder-policy", "unsafe-none"),
+        (
+            "cross-origin-embedder-policy-report-only",
+            r#"require-corp;report-to="main""#,
+        ),
+        (
+            "integrity-policy",
+            "blocked-destinations=(script), sources=(inline)",
+        ),
+        (
+            "integrity-policy-report-only",
+            "blocked-destinations=(script style), sources=(inline), endpoints=(main camera)",
+        ),
+        ("document-policy", "document-write=?0"),
+        (
+            "document-policy-report-only",
+            "js-profiling, oversized-images=2.0;report-to=main",
+        ),
+        ("require-document-policy", "unsized-media=?0"),
+        (
+            "reporting-endpoints",
+            r#"camera="https://reports.example/", main="/reports""#,
+        ),
+    ];
+    assert_eq!(map.len(), expected.len(), "{map:?}");
+    for (name, value) in expected {
+        assert_eq!(map[name], value, "{name}");
+    }
+}
+
+#[test]
+fn what_is_removed_and_kept_can_be_said_in_a_file() {
+    let section = config(r#"{"remove_disclosing": true, "keep": ["X-B3-TraceId"]}"#);
+    let policy = HeaderPolicy::from_config(&section).unwrap();
+    let mut map = HeaderMap::new();
+    for name in ["server", "x-aspnet-version", "x-b3-traceid"] {
+        map.insert(name, http::HeaderValue::from_static("x"));
+    }
+    policy.apply(&mut map, StatusCode::OK, Scheme::Https, None);
+    assert!(map.contains_key("x-b3-traceid"));
+    assert!(!map.contains_key("server") && !map.contains_key("x-aspnet-version"));
+}
+
+#[test]
+fn faults_of_endpoints_and_texts_name_their_key() {
+    let wrong = config(
+        r#"{
+            "report_endpoint": "/csp-report",
+            "endpoints": {"csp": "/x", "Main": "/reports", "far": "http://a.example/"},
+            "permissions_endpoints": {"camera": "nowhere", "Usb": "far"},
+            "permissions_report_only": {"midi": ["'none'"]},
+            "permissions_report_only_endpoints": {"*": "nowhere"},
+            "opener_policy": "same-site",
+            "opener_policy_report_only": "same-origin",
+            "embedder_policy": "require-corp; report-to=\"nowhere\"",
+            "embedder_policy_report_only": "require-corp; report=\"far\"",
+            "integrity_policy": "blocked-destinations=(image)",
+            "integrity_policy_report_only": "endpoints=(far)",
+            "document_policy": "a=(b)",
+            "document_policy_report_only": "f;report-to=nowhere",
+            "require_document_policy": "F"
+        }"#,
+    );
+    let faults = FieldFaults::of(&wrong);
+    let mut paths: Vec<_> = faults.iter().map(sec_core::FieldFault::path).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    assert_eq!(
+        paths,
+        [
+            "document_policy",
+            "document_policy_report_only",
+            "embedder_policy",
+            "embedder_policy_report_only",
+            "endpoints.Main",
+            "endpoints.far",
+            "integrity_policy",
+            "integrity_policy_report_only",
+            "opener_policy",
+            "opener_policy_report_only",
+            "permissions_endpoints",
+            "permissions_endpoints.Usb",
+            "permissions_report_only.midi",
+            "permissions_report_only_endpoints",
+            "report_endpoint",
+            "require_document_policy",
+        ]
+    );
+}

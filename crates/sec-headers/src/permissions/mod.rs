@@ -4,14 +4,14 @@ mod feature;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use http::HeaderValue;
+use sfv::{DictSerializer, token_ref};
 
 pub use self::feature::{Feature, FeatureName};
 use crate::Origin;
 use crate::error::{Fault, FaultKind, PolicyError};
-use crate::reporting::check_name;
+use crate::structured::{REPORT_TO, check_endpoint, key, string, written};
 
 /// `Permissions-Policy` (W3C): which powerful features the page and its frames may use.
 ///
@@ -34,6 +34,7 @@ use crate::reporting::check_name;
 #[must_use]
 pub struct PermissionsPolicy {
     grants: BTreeMap<Feature, Vec<Grant>>,
+    endpoints: BTreeMap<Feature, String>,
     report_to: Option<String>,
 }
 
@@ -70,9 +71,16 @@ impl PermissionsPolicy {
     }
 
     /// Violations are reported to this endpoint of
-    /// [`SecHeaders::endpoint`](crate::SecHeaders::endpoint).
+    /// [`SecHeaders::endpoint`](crate::SecHeaders::endpoint), as far as
+    /// [`report_feature_to`](Self::report_feature_to) names no other.
     pub fn report_to(mut self, endpoint: impl Into<String>) -> Self {
         self.report_to = Some(endpoint.into());
+        self
+    }
+
+    /// Violations of this feature are reported to this endpoint.
+    pub fn report_feature_to(mut self, feature: Feature, endpoint: impl Into<String>) -> Self {
+        self.endpoints.insert(feature, endpoint.into());
         self
     }
 
@@ -80,31 +88,44 @@ impl PermissionsPolicy {
     ///
     /// # Errors
     ///
-    /// [`FaultKind::Endpoint`] when the name given to [`report_to`](Self::report_to) is none.
+    /// [`FaultKind::Endpoint`] when a name given to [`report_to`](Self::report_to) or
+    /// [`report_feature_to`](Self::report_feature_to) is none, and [`FaultKind::Feature`] when a
+    /// feature is reported of which the policy says nothing.
     pub fn header(&self) -> Result<Option<HeaderValue>, PolicyError> {
-        if let Some(Err(why)) = self.report_to.as_deref().map(check_name) {
-            return Err(PolicyError::one("report-to", FaultKind::Endpoint, why));
+        self.endpoint_names().try_for_each(check_endpoint)?;
+        if let Some(feature) = self
+            .endpoints
+            .keys()
+            .find(|one| !self.grants.contains_key(one))
+        {
+            let message = "is reported, but the policy says nothing of it";
+            return Err(PolicyError::one(
+                feature.as_str(),
+                FaultKind::Feature,
+                message,
+            ));
         }
-        let mut text = String::new();
+        let mut dictionary = DictSerializer::new();
         for (feature, grants) in &self.grants {
-            let separator = if text.is_empty() { "" } else { ", " };
-            let grants = write_grants(grants);
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{separator}{}=({grants})", feature.as_str());
-            if let Some(endpoint) = &self.report_to {
-                let _ = write!(text, ";report-to=\"{endpoint}\"");
+            let mut list = dictionary.inner_list(key(feature.as_str())?);
+            for grant in grants {
+                _ = match grant {
+                    Grant::SelfOrigin => list.bare_item(token_ref("self")),
+                    Grant::Origin(origin) => list.bare_item(string(&origin.to_string())?),
+                    Grant::Any => list.bare_item(token_ref("*")),
+                };
+            }
+            let endpoint = self.endpoints.get(feature).or(self.report_to.as_ref());
+            if let Some(endpoint) = endpoint {
+                _ = list.finish().parameter(REPORT_TO, string(endpoint)?);
             }
         }
-        if text.is_empty() {
-            return Ok(None);
-        }
-        HeaderValue::try_from(text)
-            .map(Some)
-            .map_err(|_| PolicyError::one("", FaultKind::Feature, "cannot be written in a header"))
+        written(dictionary.finish())
     }
 
-    pub(crate) fn endpoint_name(&self) -> Option<&str> {
-        self.report_to.as_deref()
+    pub(crate) fn endpoint_names(&self) -> impl Iterator<Item = &str> {
+        let all = self.report_to.iter().chain(self.endpoints.values());
+        all.map(String::as_str)
     }
 
     /// Reads one feature of a configuration file: `camera = ["self", "https://a.example"]`.
@@ -163,21 +184,6 @@ impl Grant {
             origin => Origin::parse(origin).map(Self::Origin),
         }
     }
-}
-
-fn write_grants(grants: &[Grant]) -> String {
-    let mut text = String::new();
-    for grant in grants {
-        if !text.is_empty() {
-            text.push(' ');
-        }
-        let _ = match grant {
-            Grant::SelfOrigin => write!(text, "self"),
-            Grant::Origin(origin) => write!(text, "\"{origin}\""),
-            Grant::Any => write!(text, "*"),
-        };
-    }
-    text
 }
 
 /// What Chromium knows on every system and a page seldom needs. Names that a browser does not know

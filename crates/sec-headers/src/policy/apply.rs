@@ -11,6 +11,9 @@ use crate::csp::CspTemplate;
 use crate::names::CLEAR_SITE_DATA;
 use crate::nonce::CspNonce;
 
+/// Up to how many names are compared one by one.
+const FEW: usize = 8;
+
 /// A checked header set, ready to be applied. Made by [`SecHeaders::build`](crate::SecHeaders::build);
 /// cloning it costs one reference count.
 ///
@@ -189,7 +192,14 @@ impl Form {
     }
 
     fn drops(&self, name: &HeaderName) -> bool {
-        self.dropped.contains(name)
+        // The names are sorted. Comparing the few of a preset one by one is quicker than a search.
+        if self.dropped.len() <= FEW {
+            return self.dropped.contains(name);
+        }
+        let found = self
+            .dropped
+            .binary_search_by(|dropped| dropped.as_str().cmp(name.as_str()));
+        found.is_ok()
     }
 
     /// Moves the handler's headers in, repeated ones whole; each replaces the policy's.

@@ -47,18 +47,18 @@ impl SecHeaders {
         faults.extend(self.faults.iter().cloned());
         let csp = self.with_reports(self.csp.as_ref());
         let report_only = self.with_reports(self.csp_report_only.as_ref());
-        self.check_endpoints("csp", csp.as_ref().and_then(Csp::endpoint_name), faults);
-        self.check_endpoints(
-            "csp_report_only",
-            report_only.as_ref().and_then(Csp::endpoint_name),
-            faults,
-        );
+        for (field, csp) in [("csp", &csp), ("csp_report_only", &report_only)] {
+            let name = csp.as_ref().and_then(Csp::endpoint_name);
+            self.check_endpoints(field, name, faults);
+        }
         let permissions = self.permissions.as_ref();
-        self.check_endpoints(
-            "permissions",
-            permissions.and_then(|policy| policy.endpoint_name()),
-            faults,
-        );
+        if let Some(policy) = permissions {
+            self.check_endpoints("permissions", policy.endpoint_names(), faults);
+        }
+        for member in self.members.iter() {
+            let names = member.endpoints.iter().map(String::as_str);
+            self.check_endpoints(member.field, names, faults);
+        }
         faults.extend(self.hsts.as_ref().and_then(crate::Hsts::fault));
 
         let mut shared: Vec<(HeaderName, HeaderValue)> = self.fixed.clone();
@@ -73,6 +73,9 @@ impl SecHeaders {
                 "permissions",
                 permissions.header(),
             );
+        }
+        for member in self.members.iter() {
+            put(member.name.clone(), member.field, member.value.clone());
         }
         put(
             names::REPORTING_ENDPOINTS,
@@ -159,6 +162,8 @@ impl SecHeaders {
         let wins = |name: &&HeaderName| self.precedence_of(name) == Precedence::Policy;
         let own: Vec<HeaderName> = base.keys().filter(wins).cloned().collect();
         dropped.extend(own);
+        // Looked up by binary search, see `Form::drops`.
+        dropped.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
         Form {
             base,
             templates: templates
@@ -195,15 +200,21 @@ impl SecHeaders {
         }
     }
 
-    fn check_endpoints(&self, field: &str, name: Option<&str>, faults: &mut Vec<Fault>) {
-        let Some(name) = name else { return };
-        if self.endpoints.address(name).is_none() {
-            let message = format!(
-                "reports to `{}`, which is no declared endpoint",
-                name.escape_debug()
-            );
-            let field = format!("{field}.report-to");
-            faults.push(Fault::new(field, FaultKind::UnknownEndpoint, message));
+    fn check_endpoints<'a>(
+        &self,
+        field: &str,
+        names: impl IntoIterator<Item = &'a str>,
+        faults: &mut Vec<Fault>,
+    ) {
+        let field = format!("{field}.report-to");
+        for name in names {
+            if self.endpoints.address(name).is_none() {
+                let message = format!(
+                    "reports to `{}`, which is no declared endpoint",
+                    name.escape_debug()
+                );
+                faults.push(Fault::new(&field, FaultKind::UnknownEndpoint, message));
+            }
         }
     }
 }

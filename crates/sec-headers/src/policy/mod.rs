@@ -5,7 +5,9 @@ mod apply;
 mod build;
 mod cache;
 mod choose;
+mod disclosing;
 mod preset;
+mod reporting;
 mod routes;
 
 #[cfg(test)]
@@ -15,16 +17,14 @@ use http::{HeaderName, HeaderValue, header};
 
 pub use self::answer::Answer;
 pub use self::apply::HeaderPolicy;
+use self::reporting::Members;
 use self::routes::Overrides;
 use crate::csp::Csp;
 use crate::error::{Fault, FaultKind, PolicyError};
 use crate::names;
 use crate::permissions::PermissionsPolicy;
 use crate::reporting::ReportingEndpoints;
-use crate::values::{
-    CrossDomainPolicies, EmbedderPolicy, FrameOptions, Hsts, OpenerPolicy, ReferrerPolicy,
-    ResourcePolicy,
-};
+use crate::values::{CrossDomainPolicies, FrameOptions, Hsts, ReferrerPolicy, ResourcePolicy};
 
 /// The headers of every answer, while they are being said.
 ///
@@ -54,6 +54,7 @@ pub struct SecHeaders {
     csp: Option<Csp>,
     csp_report_only: Option<Csp>,
     permissions: Option<PermissionsPolicy>,
+    members: Members,
     endpoints: ReportingEndpoints,
     csp_endpoint: Option<String>,
     legacy_report_to: bool,
@@ -104,23 +105,10 @@ impl SecHeaders {
         self.fix(header::REFERRER_POLICY, policy.as_str())
     }
 
-    /// `Cross-Origin-Opener-Policy`. [`OpenerPolicy::SameOrigin`] breaks log-in and payment windows
-    /// that report back to the page that opened them.
-    pub fn opener_policy(self, policy: OpenerPolicy) -> Self {
-        self.fix(names::CROSS_ORIGIN_OPENER_POLICY, policy.as_str())
-    }
-
     /// `Cross-Origin-Resource-Policy`. Images, fonts and scripts for other sites need
     /// [`ResourcePolicy::CrossOrigin`]; answers under CORS are not concerned.
     pub fn resource_policy(self, policy: ResourcePolicy) -> Self {
         self.fix(names::CROSS_ORIGIN_RESOURCE_POLICY, policy.as_str())
-    }
-
-    /// `Cross-Origin-Embedder-Policy`, which no preset sets: it breaks every image, frame and script
-    /// from elsewhere that does not answer with CORP or CORS. For pages that need
-    /// `SharedArrayBuffer` or exact timers.
-    pub fn embedder_policy(self, policy: EmbedderPolicy) -> Self {
-        self.fix(names::CROSS_ORIGIN_EMBEDDER_POLICY, policy.as_str())
     }
 
     /// `Origin-Agent-Cluster`: `true` asks for a process of the origin's own and disables
@@ -178,7 +166,8 @@ impl SecHeaders {
         self
     }
 
-    /// Declares an endpoint in `Reporting-Endpoints`, see [`ReportingEndpoints::add`].
+    /// Declares an endpoint in `Reporting-Endpoints`, see [`ReportingEndpoints::add`]. The one named
+    /// `default` is also sent what no policy names: deprecations, interventions and crashes.
     pub fn endpoint(mut self, name: impl Into<String>, address: impl Into<String>) -> Self {
         self.endpoints = self.endpoints.add(name, address);
         self
@@ -221,6 +210,7 @@ impl SecHeaders {
     pub fn without(mut self, name: HeaderName) -> Self {
         self.fixed.retain(|(known, _)| *known != name);
         self.added.retain(|(known, _)| *known != name);
+        self.members.without(&name);
         if name == header::STRICT_TRANSPORT_SECURITY {
             self.hsts = None;
         } else if name == header::CONTENT_SECURITY_POLICY {
@@ -304,8 +294,6 @@ fn is_managed(name: &HeaderName) -> bool {
         header::X_XSS_PROTECTION,
         header::X_DNS_PREFETCH_CONTROL,
         header::REFERRER_POLICY,
-        names::CROSS_ORIGIN_OPENER_POLICY,
-        names::CROSS_ORIGIN_EMBEDDER_POLICY,
         names::CROSS_ORIGIN_RESOURCE_POLICY,
         names::ORIGIN_AGENT_CLUSTER,
         names::X_PERMITTED_CROSS_DOMAIN_POLICIES,
@@ -315,4 +303,5 @@ fn is_managed(name: &HeaderName) -> bool {
         names::CLEAR_SITE_DATA,
     ]
     .contains(name)
+        || reporting::NAMES.contains(name)
 }

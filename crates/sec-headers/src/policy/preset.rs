@@ -1,5 +1,6 @@
 use http::header;
 
+use super::reporting::Members;
 use super::{Overrides, Precedence, SecHeaders};
 use crate::csp::Csp;
 use crate::names;
@@ -18,6 +19,7 @@ impl SecHeaders {
             csp: None,
             csp_report_only: None,
             permissions: None,
+            members: Members::default(),
             endpoints: ReportingEndpoints::new(),
             csp_endpoint: None,
             legacy_report_to: false,

@@ -2,6 +2,8 @@ mod cache;
 mod layer;
 mod layer_routes;
 mod nonce;
+mod owasp;
+mod reporting;
 mod routes;
 
 use http::header::{
@@ -15,6 +17,7 @@ use super::*;
 use crate::CspNonce;
 use crate::csp::Source;
 use crate::permissions::Feature;
+use crate::values::EmbedderPolicy;
 
 fn applied(policy: &HeaderPolicy, scheme: Scheme) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -124,34 +127,6 @@ fn no_preset_does_what_breaks_sites() {
             "{name}: the same-origin form must post"
         );
     }
-}
-
-/// OWASP Secure Headers: the lists of what to add and what to remove, as far as this crate sets them.
-#[test]
-fn the_owasp_lists_are_met() {
-    let policy = SecHeaders::web_app().build().unwrap();
-    let mut headers = own(&[
-        ("server", "nginx/1.1"),
-        ("x-powered-by", "PHP/5"),
-        ("etag", "1"),
-    ]);
-    policy.apply(&mut headers, StatusCode::OK, Scheme::Https, None);
-    for name in [
-        "strict-transport-security",
-        "x-frame-options",
-        "x-content-type-options",
-        "content-security-policy",
-        "x-permitted-cross-domain-policies",
-        "referrer-policy",
-        "cross-origin-opener-policy",
-        "cross-origin-resource-policy",
-        "permissions-policy",
-        "x-dns-prefetch-control",
-    ] {
-        assert_eq!(headers.get_all(name).iter().count(), 1, "{name}");
-    }
-    assert!(!headers.contains_key("server") && !headers.contains_key("x-powered-by"));
-    assert_eq!(headers["etag"], "1");
 }
 
 #[test]
@@ -366,7 +341,7 @@ fn all_faults_are_told_at_once() {
     assert_eq!(
         fields,
         [
-            "endpoints",
+            "endpoints.Bad",
             "csp.font-src",
             "csp.img-src",
             "csp_report_only"
