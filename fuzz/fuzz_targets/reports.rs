@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use sec_core::text::is_unsafe;
-use sec_headers::{Report, ReportKind, ReportLimits, parse_reports};
+use sec_headers::{Report, ReportDetail, ReportKind, ReportLimits, parse_reports};
 
 fuzz_target!(|body: &[u8]| {
     let mut limits = ReportLimits::default();
@@ -23,9 +23,15 @@ fuzz_target!(|body: &[u8]| {
 });
 
 fn check(report: &Report, most: usize) {
-    let addresses = [&report.document, &report.blocked, &report.source];
-    let mut texts = vec![&report.directive, &report.sample];
-    texts.extend(addresses);
+    let (mut texts, mut addresses) = (vec![report.user_agent.as_str()], Vec::new());
+    for (_, value) in report.details() {
+        match value {
+            ReportDetail::Text(text) => texts.push(text),
+            ReportDetail::Address(address) => addresses.push(address),
+            _ => {}
+        }
+    }
+    texts.extend(&addresses);
     if let ReportKind::Other(name) = &report.kind {
         texts.push(name);
     }

@@ -58,8 +58,10 @@ pub use self::policy::{Answer, HeaderPolicy, Precedence, SecHeaders};
 pub use self::reported::Reported;
 pub use self::reporting::ReportingEndpoints;
 pub use self::reports::{
-    Disposition, Report, ReportError, ReportFuture, ReportKind, ReportLimits, ReportReceiver,
-    ReportsConfig, parse_reports,
+    Crash, CspHash, CspViolation, Deprecation, Disposition, DocumentViolation, EmbedderViolation,
+    IntegrityViolation, Intervention, NetworkError, OpenerViolation, PermissionsViolation, Report,
+    ReportDetail, ReportError, ReportFuture, ReportKind, ReportLimits, ReportReceiver,
+    ReportsConfig, SourceLocation, parse_reports,
 };
 pub use self::values::{
     CrossDomainPolicies, EmbedderPolicy, FrameOptions, Hsts, OpenerPolicy, ReferrerPolicy,

@@ -1,6 +1,9 @@
 //! Violation reports from browsers: read, cleaned, counted, and turned into events.
 
+mod body;
 mod config;
+mod details;
+mod fields;
 mod noise;
 mod parse;
 mod read;
@@ -10,9 +13,18 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use sec_core::{EventKind, RequestContext, SecurityEvent};
 
+pub use self::body::{
+    Crash, CspHash, CspViolation, Deprecation, Disposition, DocumentViolation, EmbedderViolation,
+    IntegrityViolation, Intervention, NetworkError, OpenerViolation, PermissionsViolation,
+    SourceLocation,
+};
 pub use self::config::ReportsConfig;
+use self::details::Fields;
+pub use self::details::ReportDetail;
 pub use self::parse::{ReportError, ReportLimits, parse_reports};
 pub use self::read::ReportFuture;
 pub use self::service::ReportReceiver;
@@ -21,102 +33,115 @@ pub use self::service::ReportReceiver;
 ///
 /// Texts are bounded, free of control characters, and addresses are without query, fragment and user
 /// information, which may hold secrets. Nothing in it is proven: anyone can send anything.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Report {
-    /// What it is about.
-    pub kind: ReportKind,
-    /// The page.
+    /// The page; for a network error, what was asked for.
     pub document: String,
-    /// The directive that was broken, such as `script-src-elem`.
-    pub directive: String,
-    /// What was blocked: an address, or a word such as `inline` or `eval`.
-    pub blocked: String,
-    /// The script or page in which it happened.
-    pub source: String,
-    /// The line there; 0 where unknown.
-    pub line: u32,
-    /// The column there; 0 where unknown.
-    pub column: u32,
-    /// Whether it was blocked (`enforce`) or only reported (`report`).
-    pub disposition: Disposition,
-    /// The first characters of what was blocked, where the policy has `'report-sample'`.
-    pub sample: String,
-    /// The status of the page; 0 where unknown.
-    pub status: u16,
+    /// What it is about, with the fields of its type.
+    pub kind: ReportKind,
+    /// How long ago it happened when it was sent; zero for `application/csp-report`, which does not
+    /// say.
+    pub age: Duration,
+    /// The browser in which it happened, by its own words. Empty where the report does not say.
+    pub user_agent: String,
 }
 
 /// What a report is about.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ReportKind {
     /// A Content-Security-Policy was broken.
-    CspViolation,
-    /// Another type of the Reporting API, by its name. Of its fields only the page is read.
+    CspViolation(CspViolation),
+    /// The digest of a script that was loaded.
+    CspHash(CspHash),
+    /// A request failed on its way (Network Error Logging).
+    NetworkError(NetworkError),
+    /// The page uses what browsers are going to take away.
+    Deprecation(Deprecation),
+    /// The browser did not do what the page asked.
+    Intervention(Intervention),
+    /// The page ended.
+    Crash(Crash),
+    /// A Cross-Origin-Embedder-Policy was broken.
+    Embedder(EmbedderViolation),
+    /// A Cross-Origin-Opener-Policy cut a link between windows.
+    Opener(OpenerViolation),
+    /// A Permissions-Policy denied a feature.
+    Permissions(PermissionsViolation),
+    /// A Document-Policy was broken.
+    Document(DocumentViolation),
+    /// Something was loaded without a digest.
+    Integrity(IntegrityViolation),
+    /// Another type, by its name. Of its fields only the page is read.
     Other(String),
 }
 
-/// Whether the policy was enforced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[allow(clippy::exhaustive_enums, reason = "CSP 3, section 5.1, has these two")]
-pub enum Disposition {
-    /// Blocked.
-    #[default]
-    Enforce,
-    /// Only reported.
-    Report,
-}
-
-impl Disposition {
-    /// The word of the report.
+impl ReportKind {
+    /// The type's name in the Reporting API.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
-            Self::Enforce => "enforce",
-            Self::Report => "report",
+            Self::CspViolation(_) => "csp-violation",
+            Self::CspHash(_) => "csp-hash",
+            Self::NetworkError(_) => "network-error",
+            Self::Deprecation(_) => "deprecation",
+            Self::Intervention(_) => "intervention",
+            Self::Crash(_) => "crash",
+            Self::Embedder(_) => "coep",
+            Self::Opener(_) => "coop",
+            Self::Permissions(body) if body.potential => "potential-permissions-policy-violation",
+            Self::Permissions(_) => "permissions-policy-violation",
+            Self::Document(_) => "document-policy-violation",
+            Self::Integrity(_) => "integrity-violation",
+            Self::Other(name) => name,
         }
     }
 }
 
 impl Report {
+    /// Its page and the fields of its type by name, as they stand in the event; those that say
+    /// nothing are left out.
+    pub fn details(&self) -> impl Iterator<Item = (&'static str, ReportDetail<'_>)> {
+        let fields = Fields::of(self).into_iter();
+        fields.map(|field| (field.name, field.value))
+    }
+
     /// Whether it is about a browser extension or about the browser itself, of which the page's
     /// owner can change nothing.
     #[must_use]
     pub fn is_noise(&self) -> bool {
-        [&self.blocked, &self.source, &self.document]
-            .into_iter()
-            .any(|text| noise::is_foreign(text))
+        self.details().any(
+            |(_, value)| matches!(value, ReportDetail::Address(text) if noise::is_foreign(text)),
+        )
     }
 
     /// The event for the trail.
     fn event(&self, context: &RequestContext) -> SecurityEvent {
         let mut event = match &self.kind {
-            ReportKind::CspViolation => context
-                .event(EventKind::CSP_VIOLATION)
-                .with_detail("disposition", self.disposition.as_str()),
-            ReportKind::Other(kind) => context
+            ReportKind::CspViolation(_) => context.event(EventKind::CSP_VIOLATION),
+            other => context
                 .event(EventKind::BROWSER_REPORT)
-                .with_detail("type", kind.as_str()),
+                .with_detail("type", other.name()),
         };
-        for (key, text) in [
-            ("document", &self.document),
-            ("directive", &self.directive),
-            ("blocked", &self.blocked),
-            ("source", &self.source),
-            ("sample", &self.sample),
-        ] {
-            if !text.is_empty() {
-                event = event.with_detail(key, text.as_str());
-            }
+        for (name, value) in self.details() {
+            event = match value {
+                ReportDetail::Text(text) | ReportDetail::Address(text) => {
+                    event.with_detail(name, text)
+                }
+                ReportDetail::Number(number) => event.with_detail(name, number),
+                ReportDetail::Fraction(share) => event.with_detail(name, share),
+                ReportDetail::Flag(flag) => event.with_detail(name, flag),
+                ReportDetail::Ip(address) => event.with_detail(name, address.to_string()),
+            };
         }
-        for (key, number) in [
-            ("line", self.line),
-            ("column", self.column),
-            ("status", u32::from(self.status)),
-        ] {
-            if number > 0 {
-                event = event.with_detail(key, number);
-            }
+        let age = u64::try_from(self.age.as_millis()).unwrap_or(u64::MAX);
+        if age > 0 {
+            event = event.with_detail("age_ms", age);
+        }
+        // The event has the request's own; a report may be older than the browser that sends it.
+        if !self.user_agent.is_empty() && context.user_agent() != Some(&self.user_agent) {
+            event = event.with_detail("reported_user_agent", self.user_agent.as_str());
         }
         event
     }

@@ -1,11 +1,11 @@
 use std::fmt;
 
-use sec_core::text::log_safe;
 use serde::Deserializer as _;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::{Disposition, Report, ReportKind};
+use super::Report;
+use super::fields::Reader;
 
 /// The bounds of what is read from a browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +84,7 @@ pub fn parse_reports(
             let value: Value = serde_json::from_slice(bytes).map_err(|_| ReportError::Malformed)?;
             let body = value.get("csp-report").filter(|body| body.is_object());
             let body = body.ok_or(ReportError::Malformed)?;
-            Ok(vec![reader.violation(body, "")])
+            Ok(vec![reader.single(body)])
         }
     }
 }
@@ -133,103 +133,4 @@ impl<'de> Visitor<'de> for Batch {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(None)
     }
-}
-
-struct Reader {
-    text: usize,
-}
-
-impl Reader {
-    /// One element of a Reporting API batch.
-    fn element(&self, element: &Value) -> Option<Report> {
-        let kind = element.get("type")?.as_str()?;
-        let page = element.get("url").and_then(Value::as_str).unwrap_or("");
-        let body = element.get("body").filter(|body| body.is_object());
-        if kind == "csp-violation" {
-            return Some(self.violation(body?, page));
-        }
-        Some(Report {
-            kind: ReportKind::Other(self.clean(kind)),
-            document: self.address(page),
-            directive: String::new(),
-            blocked: String::new(),
-            source: String::new(),
-            line: 0,
-            column: 0,
-            disposition: Disposition::default(),
-            sample: String::new(),
-            status: 0,
-        })
-    }
-
-    /// The body of a violation, with the keys of either form.
-    fn violation(&self, body: &Value, page: &str) -> Report {
-        let text = |keys: &[&str]| {
-            let found = keys.iter().find_map(|key| body.get(key)?.as_str());
-            found.unwrap_or("")
-        };
-        let number = |keys: &[&str]| {
-            let found = keys.iter().find_map(|key| body.get(key)?.as_u64());
-            found.unwrap_or(0)
-        };
-        let document = match text(&["documentURL", "document-uri", "documentURI"]) {
-            "" => page,
-            document => document,
-        };
-        // `violated-directive` held the directive's whole value in CSP 1.
-        let directive = text(&[
-            "effectiveDirective",
-            "effective-directive",
-            "violated-directive",
-        ]);
-        let directive = directive.split_ascii_whitespace().next().unwrap_or("");
-        Report {
-            kind: ReportKind::CspViolation,
-            document: self.address(document),
-            directive: self.clean(directive),
-            blocked: self.address(text(&["blockedURL", "blocked-uri", "blockedURI"])),
-            source: self.address(text(&["sourceFile", "source-file"])),
-            line: small(number(&["lineNumber", "line-number"])),
-            column: small(number(&["columnNumber", "column-number"])),
-            disposition: match text(&["disposition"]) {
-                "report" => Disposition::Report,
-                _ => Disposition::Enforce,
-            },
-            sample: self.clean(text(&["sample", "script-sample"])),
-            status: u16::try_from(number(&["statusCode", "status-code"])).unwrap_or(0),
-        }
-    }
-
-    fn clean(&self, text: &str) -> String {
-        log_safe(text.trim(), self.text).into_owned()
-    }
-
-    /// An address without what may be secret in it: query, fragment, user information, and all of a
-    /// `data:` address.
-    fn address(&self, text: &str) -> String {
-        let text = text.trim();
-        if text
-            .get(..5)
-            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
-        {
-            return "data".to_owned();
-        }
-        let end = text.find(['?', '#']).unwrap_or(text.len());
-        let text = text.get(..end).unwrap_or_default();
-        let Some((scheme, rest)) = text.split_once("://") else {
-            return self.clean(text);
-        };
-        let (authority, path) = match rest.find('/') {
-            Some(at) => rest.split_at(at),
-            None => (rest, ""),
-        };
-        match authority.rsplit_once('@') {
-            Some((_, host)) => self.clean(&format!("{scheme}://{host}{path}")),
-            None => self.clean(text),
-        }
-    }
-}
-
-fn small(number: u64) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }

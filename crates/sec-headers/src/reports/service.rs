@@ -29,7 +29,9 @@ const METHODS: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
 /// It reads at most [`ReportLimits::body`] bytes while they come in, drops what browser extensions
 /// cause, counts equal reports in a window, and emits each kind as an event `csp_violation` with the
 /// fields of [`Report`](super::Report) as details: the first at once, the others of the window as one
-/// event with their count. Reports of other types become events `browser_report` with type and page.
+/// event with their count. Reports of other types (network errors, deprecations, interventions,
+/// crashes, violations of other policies) become events `browser_report` with their type and the
+/// fields that it has; an unknown type with its name and page.
 ///
 /// | request | answer |
 /// |---|---|

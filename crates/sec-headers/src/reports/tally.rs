@@ -6,6 +6,7 @@ use std::time::Duration;
 use sec_core::{EventSink, RequestContext, SecurityEvent};
 
 use super::Report;
+use super::details::Key;
 
 /// Counts equal reports, so that a popular page with one fault is one event and a number, and bounds
 /// how many different ones are told apart, so that whoever invents reports cannot flood the trail.
@@ -83,7 +84,7 @@ impl Tally {
         context: &RequestContext,
         now: Duration,
     ) -> Option<SecurityEvent> {
-        let mut key = self.hasher.hash_one(report);
+        let mut key = self.hasher.hash_one(Key(report));
         if !state.windows.contains_key(&key) && state.windows.len() >= self.capacity {
             key = OTHERS;
         }

@@ -30,6 +30,7 @@ impl Collector {
             .path("/csp-report")
             .sink(sink.clone())
             .clock(clock.clone())
+            .coalesce(Duration::from_secs(10))
             .build();
         Self {
             sink,
@@ -166,7 +167,9 @@ async fn every_other_request_has_its_answer() {
         ),
         ("OPTIONS", "", "", 204),
         ("GET", BATCH, "", 405),
+        ("HEAD", BATCH, "", 405),
         ("PUT", BATCH, "[]", 405),
+        ("PATCH", BATCH, "[]", 405),
         ("DELETE", BATCH, "", 405),
         ("POST", "application/json", "[]", 415),
         ("POST", "", "[]", 415),
@@ -199,6 +202,80 @@ async fn every_other_request_has_its_answer() {
     );
     let kinds = collector.sink.kinds();
     assert!(kinds.contains(&EventKind::INPUT_REJECTED));
+}
+
+/// What a browser sends in front of a report to another origin (Fetch, section 4.8): the content type
+/// is none that forms can send, and nothing else is asked for.
+#[tokio::test]
+async fn a_collector_on_another_origin_may_be_reached() {
+    let collector = Collector::new(ReportReceiver::new());
+    let mut request = Request::options("https://reports.example/csp-report")
+        .header("origin", "https://a.example")
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "content-type")
+        .body(Full::new(Bytes::new()))
+        .unwrap();
+    request.extensions_mut().insert(collector.context.clone());
+    let answer = collect(collector.receiver.clone().oneshot(request).await).await;
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    for (name, value) in [
+        ("access-control-allow-origin", "*"),
+        ("access-control-allow-methods", "POST, OPTIONS"),
+        ("access-control-allow-headers", "content-type"),
+        ("access-control-max-age", "86400"),
+    ] {
+        assert_eq!(answer.headers()[name], value, "{name}");
+    }
+    // Reports go without cookies, which `*` would not allow either.
+    assert!(
+        !answer
+            .headers()
+            .contains_key("access-control-allow-credentials")
+    );
+    assert!(collector.sink.events().is_empty());
+}
+
+#[tokio::test]
+async fn every_type_is_an_event_with_its_fields() {
+    let collector = Collector::new(ReportReceiver::new());
+    let batch = json!([
+        {"type": "network-error", "age": 5, "url": "https://a.example/x", "user_agent": "Browser/1",
+            "body": {"type": "tcp.reset", "phase": "connection", "elapsed_time": 12, "status_code": 0,
+                "sampling_fraction": 0.5, "server_ip": "192.0.2.1", "method": "GET"}},
+        {"type": "crash", "url": "https://a.example/x", "body": {"reason": "oom", "is_top_level": false}},
+        {"type": "deprecation", "url": "https://a.example/x",
+            "body": {"id": "x", "sourceFile": "chrome-extension://abc/x.js"}},
+        {"type": "new-thing", "url": "https://a.example/x"},
+    ]);
+    assert_eq!(collector.post(BATCH, &batch).await, StatusCode::NO_CONTENT);
+    let events = collector.sink.events();
+    assert_eq!(collector.sink.kinds(), [EventKind::BROWSER_REPORT; 3]);
+    let expected = [
+        json!({
+            "type": "network-error", "document": "https://a.example/x", "error": "tcp.reset",
+            "phase": "connection", "method": "GET", "server_ip": "192.0.2.1", "elapsed_ms": 12,
+            "sampling_fraction": 0.5, "age_ms": 5, "reported_user_agent": "Browser/1",
+        }),
+        json!({
+            "type": "crash", "document": "https://a.example/x", "reason": "oom", "top_level": false,
+        }),
+        json!({"type": "new-thing", "document": "https://a.example/x"}),
+    ];
+    for (event, expected) in events.iter().zip(expected) {
+        assert_eq!(Value::Object(event.detail().clone()), expected);
+    }
+}
+
+#[tokio::test]
+async fn broken_bodies_do_not_flood_the_trail() {
+    let collector = Collector::new(ReportReceiver::new());
+    for _ in 0..100 {
+        assert_eq!(
+            collector.post(BATCH, &json!({})).await,
+            StatusCode::BAD_REQUEST
+        );
+    }
+    assert_eq!(collector.sink.kinds(), [EventKind::INPUT_REJECTED]);
 }
 
 /// Gives frames one by one and remembers how many were asked for.
