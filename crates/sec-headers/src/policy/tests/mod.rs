@@ -1,4 +1,5 @@
 mod cache;
+mod helmet;
 mod layer;
 mod layer_routes;
 mod nonce;
