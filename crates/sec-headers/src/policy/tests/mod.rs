@@ -4,6 +4,7 @@ mod layer;
 mod layer_routes;
 mod nonce;
 mod owasp;
+mod properties;
 mod reporting;
 mod routes;
 
