@@ -2,9 +2,12 @@ use http::HeaderName;
 
 use super::SecHeaders;
 
-/// OWASP Secure Headers Project, `ci/headers_remove.json` of 2024-09-02, in lower case: what tells
-/// strangers which products and versions answer, and how requests are routed inside.
-pub(super) const DISCLOSING: [&str; 69] = [
+/// OWASP Secure Headers Project, `ci/headers_remove.json`, in lower case: what tells strangers which
+/// products and versions answer, and how requests are routed inside. The list is that of 2024-09-02
+/// with what later copies of it name besides (`X-Backside-Transport`, `X-Gitlab-Meta`,
+/// `X-Woodpecker-Version`), and `X-Kubernetes-PF-FlowSchema-UID`, which it spells without its last
+/// letter.
+const DISCLOSING: [&str; 73] = [
     "$wsep",
     "host-header",
     "k-proxy-request",
@@ -24,6 +27,7 @@ pub(super) const DISCLOSING: [&str; 69] = [
     "x-b3-sampled",
     "x-b3-spanid",
     "x-b3-traceid",
+    "x-backside-transport",
     "x-beserver",
     "x-cf-powered-by",
     "x-cms",
@@ -40,9 +44,11 @@ pub(super) const DISCLOSING: [&str; 69] = [
     "x-framework",
     "x-generated-by",
     "x-generator",
+    "x-gitlab-meta",
     "x-jitsi-release",
     "x-joomla-version",
     "x-kubernetes-pf-flowschema-ui",
+    "x-kubernetes-pf-flowschema-uid",
     "x-kubernetes-pf-prioritylevel-uid",
     "x-litespeed-cache",
     "x-litespeed-purge",
@@ -70,6 +76,7 @@ pub(super) const DISCLOSING: [&str; 69] = [
     "x-umbraco-version",
     "x-varnish-backend",
     "x-varnish-server",
+    "x-woodpecker-version",
     "x-dtagentid",
     "x-dthealthcheck",
     "x-dtinjectedservlet",
@@ -77,7 +84,7 @@ pub(super) const DISCLOSING: [&str; 69] = [
 ];
 
 impl SecHeaders {
-    /// Takes every header off that discloses products, versions or the inside of a network: the 69
+    /// Takes every header off that discloses products, versions or the inside of a network: the
     /// names of the OWASP Secure Headers Project's list. For answers that are passed on from
     /// elsewhere; a service in Rust sets none of them by itself, so presets take off `Server` and
     /// `X-Powered-By` alone.
