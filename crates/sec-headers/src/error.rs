@@ -163,6 +163,10 @@ pub enum FaultKind {
     Origin,
     /// Not a host with or without port, or one whose redirect would lead nowhere.
     Host,
+    /// Not a method that a page can send.
+    Method,
+    /// Credentials for everybody, or `*` where credentials make it an ordinary name.
+    Credentials,
     /// Not the name of a Permissions-Policy feature.
     Feature,
     /// Not what an Integrity-Policy can say.

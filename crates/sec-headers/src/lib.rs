@@ -9,9 +9,11 @@
     )
 )]
 
+mod browser;
 mod cache_control;
 mod clear_site_data;
 mod config;
+mod cors;
 mod csp;
 mod document;
 mod error;
@@ -35,6 +37,10 @@ pub use sec_core::Scheme;
 pub use self::cache_control::CacheControl;
 pub use self::clear_site_data::{SiteData, clear_site_data, clear_site_data_on_logout};
 pub use self::config::{HeadersConfig, HstsConfig, Mode, OverrideConfig, PrecedenceConfig, Preset};
+pub use self::cors::{
+    Cors, CorsBuilder, CorsConfig, CorsFuture, CorsLayer, CorsReason, CorsRefusal, CorsService,
+    CorsVerdict, OriginLookup, OriginPattern,
+};
 pub use self::csp::{
     Csp, CspTemplate, Directive, HashAlgorithm, HostSource, SandboxFlag, SchemeSource, Source,
     SourceHash,

@@ -66,6 +66,10 @@ impl Origin {
     pub fn is_named_by(&self, header: &str) -> bool {
         names(header, self.scheme, &self.authority)
     }
+
+    pub(crate) fn is(&self, named: &Named<'_>) -> bool {
+        named.is(self.scheme, &self.authority)
+    }
 }
 
 impl FromStr for Origin {
@@ -86,22 +90,34 @@ impl fmt::Display for Origin {
 /// or without the default port. User information, paths and everything else that no browser puts
 /// there make it another origin.
 pub(crate) fn names(header: &str, scheme: Scheme, authority: &Authority) -> bool {
-    let Some((named, rest)) = split_scheme(header) else {
-        return false;
-    };
-    if named != scheme {
-        return false;
+    Named::read(header).is_some_and(|named| named.is(scheme, authority))
+}
+
+/// The three parts of an `Origin` header's text, as they are written: the host may still hold what no
+/// host holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Named<'a> {
+    pub(crate) scheme: Scheme,
+    pub(crate) host: &'a str,
+    pub(crate) port: u16,
+}
+
+impl<'a> Named<'a> {
+    pub(crate) fn read(header: &'a str) -> Option<Self> {
+        let (scheme, rest) = split_scheme(header)?;
+        // An IPv6 address has its colons inside brackets.
+        let (host, port) = match rest.rfind(':').filter(|&at| Some(at) > rest.rfind(']')) {
+            Some(at) => (rest.get(..at)?, port(rest.get(at.saturating_add(1)..)?)?),
+            None => (rest, scheme.default_port()),
+        };
+        Some(Self { scheme, host, port })
     }
-    // An IPv6 address has its colons inside brackets.
-    let (host, port) = match rest.rfind(':').filter(|&at| Some(at) > rest.rfind(']')) {
-        Some(at) => match (rest.get(..at), rest.get(at.saturating_add(1)..).map(port)) {
-            (Some(host), Some(Some(port))) => (host, port),
-            _ => return false,
-        },
-        None => (rest, scheme.default_port()),
-    };
-    port == authority.port().unwrap_or(scheme.default_port())
-        && host.eq_ignore_ascii_case(authority.host())
+
+    pub(crate) fn is(&self, scheme: Scheme, authority: &Authority) -> bool {
+        self.scheme == scheme
+            && self.port == authority.port().unwrap_or(scheme.default_port())
+            && self.host.eq_ignore_ascii_case(authority.host())
+    }
 }
 
 fn port(digits: &str) -> Option<u16> {
@@ -109,7 +125,7 @@ fn port(digits: &str) -> Option<u16> {
     number.then(|| digits.parse().ok()).flatten()
 }
 
-fn split_scheme(text: &str) -> Option<(Scheme, &str)> {
+pub(crate) fn split_scheme(text: &str) -> Option<(Scheme, &str)> {
     let (name, rest) = text.split_once("://")?;
     [Scheme::Https, Scheme::Http]
         .into_iter()

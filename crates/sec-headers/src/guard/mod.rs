@@ -7,13 +7,14 @@ mod refusal;
 #[cfg(test)]
 mod tests;
 
+use http::Method;
 use http::header::ORIGIN;
-use http::{HeaderMap, HeaderName, Method};
 use sec_core::{FieldFaults, PathRules, RequestContext, RequestView, Section};
 use serde::Deserialize;
 
 pub use self::layer::{CrossOriginGuardFuture, CrossOriginGuardLayer, CrossOriginGuardService};
 pub use self::refusal::{CrossOriginReason, CrossOriginRefusal};
+use crate::browser::Single;
 use crate::config::{path_rules, report};
 use crate::error::{Fault, PolicyError};
 use crate::names::SEC_FETCH_SITE;
@@ -167,25 +168,6 @@ fn judge(header: &[u8], context: &RequestContext) -> Option<CrossOriginReason> {
         Some(CrossOriginReason::Malformed)
     } else {
         Some(CrossOriginReason::Origin)
-    }
-}
-
-/// A header that browsers send once. An empty one counts as none, as it does for Go.
-enum Single<'a> {
-    None,
-    One(&'a [u8]),
-    Repeated,
-}
-
-impl<'a> Single<'a> {
-    fn of(headers: &'a HeaderMap, name: &HeaderName) -> Self {
-        let mut values = headers.get_all(name).iter();
-        match (values.next(), values.next()) {
-            (None, _) => Self::None,
-            (Some(value), None) if value.is_empty() => Self::None,
-            (Some(value), None) => Self::One(value.as_bytes()),
-            (Some(_), Some(_)) => Self::Repeated,
-        }
     }
 }
 

@@ -1,14 +1,11 @@
 use std::fmt;
 
 use http::header::ORIGIN;
-use http::{HeaderMap, HeaderName, StatusCode};
-use sec_core::text::log_safe;
+use http::{HeaderMap, StatusCode};
 use sec_core::{EventKind, Outcome, Problem, RequestContext, SecurityEvent};
 
+use crate::browser::excerpt;
 use crate::names::SEC_FETCH_SITE;
-
-/// How much of a header goes to the trail.
-const MAX_CHARS: usize = 200;
 
 /// Why a request was refused as cross-origin.
 ///
@@ -109,10 +106,4 @@ impl From<&CrossOriginRefusal> for Problem {
             "Cross-origin request refused",
         )
     }
-}
-
-fn excerpt(headers: &HeaderMap, name: &HeaderName) -> Option<Box<str>> {
-    let value = headers.get(name)?;
-    let text = String::from_utf8_lossy(value.as_bytes());
-    Some(log_safe(&text, MAX_CHARS).into())
 }

@@ -1,0 +1,138 @@
+//! Ways in which other implementations were opened, one row each.
+
+use super::*;
+
+#[test]
+fn look_alikes_are_other_origins() {
+    let cors = listed(&[APP, "https://*.example.com", "http://*.localhost:3000"]);
+    let cors = cors.build().unwrap();
+    for origin in [
+        // PortSwigger, "CORS", "Errors parsing Origin headers": suffix and prefix matches.
+        "https://evilapp.example",
+        "https://app.example.evil.test",
+        "https://app.examplе",
+        "https://evil-example.com",
+        "https://evilexample.com",
+        "https://example.com.evil.test",
+        // The apex is not its own sub-domain (expressjs/cors docs #427).
+        "https://example.com",
+        "https://.example.com",
+        "https://a..example.com",
+        "https://.a.example.com",
+        // PortSwigger, "Breaking TLS with poorly configured CORS".
+        "http://app.example",
+        "http://a.example.com",
+        "https://a.example.com:8443",
+        "https://a.example.com:80",
+        // A host that a lax matcher reads otherwise than a browser (corben.io, "Advanced CORS
+        // exploitation techniques": special characters in sub-domains).
+        "https://evil.test%60.example.com",
+        "https://evil.test`.example.com",
+        "https://evil.test!.example.com",
+        "https://evil.test{.example.com",
+        "https://evil.test/.example.com",
+        "https://evil.test\\.example.com",
+        "https://evil.test?.example.com",
+        "https://evil.test#.example.com",
+        "https://evil.test:443.example.com",
+        "https://evil.test,.example.com",
+        "https://evil.test .example.com",
+        "https://[::1].example.com",
+        "https://*.example.com",
+        "https://a.example.com.",
+        "https://a.example.com/",
+        "https://a.example.com:",
+        "https://a.example.com:+443",
+        "https://a.example.com:65979",
+        " https://app.example",
+        "https://app.example ",
+        "https://app.example, https://evil.test",
+        "https://app.example https://evil.test",
+        "app.example",
+        "//app.example",
+        "https:app.example",
+        "https:///app.example",
+        "file://",
+        "chrome-extension://app.example",
+        "wss://app.example",
+        "http://localhost:3000",
+        "http://a.localhost",
+        "NULL",
+        "*",
+    ] {
+        let verdict = short(decide(&cors, &[("origin", origin)]));
+        assert_eq!(verdict, Err(CorsReason::NotListed), "{origin}");
+    }
+    for origin in [
+        "https://a.example.com",
+        "https://A-1.b_2.EXAMPLE.com:443",
+        "https://xn--bcher-kva.example.com",
+        "http://a.localhost:3000",
+    ] {
+        assert_eq!(
+            short(decide(&cors, &[("origin", origin)])),
+            Ok(true),
+            "{origin}"
+        );
+    }
+    let long = format!("https://{}.example.com", ["a"; 122].join("."));
+    assert!(matches!(
+        decide(&cors, &[("origin", &long)]),
+        CorsVerdict::Refused(_)
+    ));
+}
+
+#[test]
+fn no_origin_is_reflected() {
+    // expressjs/cors #422: any origin with credentials, in effect `*`.
+    for cors in [
+        listed(&[APP]).credentials(true),
+        listed(&[APP, "https://b.example"])
+            .mirror_headers()
+            .mirror_methods(),
+        listed(&["https://*.example.com"]).credentials(true),
+        listed(&[]),
+    ] {
+        let cors = cors.enforce(false).build().unwrap();
+        for headers in [
+            &[("origin", "https://evil.test"), (ASKED, "PUT")][..],
+            &[("origin", "null"), (ASKED, "PUT")],
+            &[("origin", "https://app.example@evil.test"), (ASKED, "PUT")],
+            &[
+                ("origin", "https://evil.test"),
+                ("origin", APP),
+                (ASKED, "PUT"),
+            ],
+        ] {
+            for map in [answer(&cors, headers), preflight(&cors, headers)] {
+                let allowed: Vec<_> = map
+                    .keys()
+                    .filter(|name| name.as_str().starts_with("access-"))
+                    .collect();
+                assert!(allowed.is_empty(), "{headers:?} {map:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn null_needs_its_name_and_never_has_credentials() {
+    let cors = Cors::builder()
+        .insecure_allow_null_origin(true)
+        .build()
+        .unwrap();
+    let map = answer(&cors, &[("origin", "null")]);
+    assert_eq!(text(&map, &ACCESS_CONTROL_ALLOW_ORIGIN), "null");
+    assert_eq!(text(&map, &VARY), "Accept, Origin");
+    assert!(matches!(
+        decide(&cors, &[("origin", "NULL")]),
+        CorsVerdict::Refused(_)
+    ));
+    let with = Cors::builder()
+        .insecure_allow_null_origin(true)
+        .credentials(true);
+    assert!(with.build().unwrap_err().has(FaultKind::Credentials));
+    for name in ["null", "NULL"] {
+        assert!(listed(&[name]).build().unwrap_err().has(FaultKind::Origin));
+    }
+}
