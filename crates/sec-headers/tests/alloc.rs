@@ -8,7 +8,8 @@ use std::cell::Cell;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use sec_core::{PathRules, RequestContext, RequestView};
 use sec_headers::{
-    Answer, CacheControl, CrossOriginGuard, CspNonce, HostDecision, HostGuard, Scheme, SecHeaders,
+    Answer, CacheControl, Cors, CorsVerdict, CrossOriginGuard, CspNonce, HostDecision, HostGuard,
+    Scheme, SecHeaders,
 };
 
 struct Counting;
@@ -207,4 +208,51 @@ fn a_host_that_is_served_costs_nothing() {
     assert!(matches!(decide(), HostDecision::Redirect(_)));
     // The text, and what shares it as a header's value.
     assert!(counted(decide) <= 3);
+}
+
+#[test]
+fn cors_costs_at_most_what_its_headers_do() {
+    let context = RequestContext::builder()
+        .scheme(Scheme::Https)
+        .authority("api.example")
+        .unwrap()
+        .build();
+    let single = Cors::builder().origin("https://app.example");
+    let many = single.clone().origin("https://*.tenants.example");
+    let (single, many) = (single.build().unwrap(), many.build().unwrap());
+    let mut room = HeaderMap::with_capacity(32);
+    for (cors, origin, allowed) in [
+        (&single, "", true),
+        (&single, "https://app.example", true),
+        (&many, "", false),
+        (&many, "https://api.example", false),
+        (&many, "https://app.example", true),
+        (&many, "https://a.tenants.example", true),
+    ] {
+        let mut request = Request::builder();
+        if !origin.is_empty() {
+            request = request.header("origin", HeaderValue::from_str(origin).unwrap());
+        }
+        let request = request.body(()).unwrap();
+        // A server's header values share one buffer; a value made by hand does from its first clone.
+        let _warm = request.headers().clone();
+        let view = RequestView::from(&request);
+        let mut verdict = CorsVerdict::Outside;
+        let cost = counted(|| verdict = cors.decide(view, &context));
+        assert_eq!(cost, 0, "decision for {origin:?}");
+        room.clear();
+        assert_eq!(
+            counted(|| cors.apply(&mut room, &verdict)),
+            0,
+            "answer to {origin:?}"
+        );
+        assert_eq!(room.contains_key("access-control-allow-origin"), allowed);
+    }
+    // A handler's map has to grow for one entry, as for any other header.
+    let verdict = CorsVerdict::Own;
+    let mut headers = answer();
+    let one = counted(|| headers.append("vary", HeaderValue::from_static("Origin")));
+    let mut headers = answer();
+    let cost = counted(|| many.apply(&mut headers, &verdict));
+    assert!(cost <= one, "{cost} allocations, one entry alone {one}");
 }

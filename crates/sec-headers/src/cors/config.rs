@@ -108,13 +108,13 @@ impl CorsBuilder {
             cors = cors.development_origin(origin);
         }
         cors = match (&config.methods, config.mirror_methods) {
-            (Some(_), true) => cors.contradicted("mirror_methods"),
+            (Some(methods), true) => cors.methods(methods).contradicted("mirror_methods"),
             (None, true) => cors.mirror_methods(),
             (Some(methods), false) => cors.methods(methods),
             (None, false) => cors,
         };
         cors = match (&config.headers, config.mirror_headers) {
-            (Some(_), true) => cors.contradicted("mirror_headers"),
+            (Some(headers), true) => cors.headers(headers).contradicted("mirror_headers"),
             (None, true) => cors.mirror_headers(),
             (Some(headers), false) => cors.headers(headers),
             (None, false) => cors,

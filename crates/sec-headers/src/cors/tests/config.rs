@@ -113,11 +113,12 @@ exclude = ["hook"]
 "#;
     let faults = load(file, &[]).unwrap_err();
     for expected in [
-        "sec.toml:2:34: cors.origins[1]: ",
-        "sec.toml:3:14: cors.any_origin: ",
-        "sec.toml:6:18: cors.mirror_methods: ",
-        "sec.toml:7:12: cors.headers[0]: ",
-        "sec.toml:8:12: cors.exclude[0]: ",
+        "sec.toml:2: cors.origins[1]: ",
+        "sec.toml:3: cors.any_origin: ",
+        "sec.toml:5: cors.methods[0]: ",
+        "sec.toml:6: cors.mirror_methods: ",
+        "sec.toml:7: cors.headers[0]: ",
+        "sec.toml:8: cors.exclude[0]: ",
     ] {
         assert!(faults.contains(expected), "{expected}\n{faults}");
     }

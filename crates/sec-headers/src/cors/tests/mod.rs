@@ -91,8 +91,12 @@ const ASKED_HEADERS: &str = "access-control-request-headers";
 fn who_asks_decides() {
     use CorsReason::{Malformed, NotListed, Null, Repeated};
     let cors = listed(&[APP, "https://*.tenants.example"]).build().unwrap();
-    let own = "https://api.example";
-    let rows: [(&[(&str, &str)], Result<bool, CorsReason>); 26] = [
+    const OWN: &str = "https://api.example";
+    type Row = (
+        &'static [(&'static str, &'static str)],
+        Result<bool, CorsReason>,
+    );
+    let rows: [Row; 26] = [
         (&[], Ok(false)),
         (&[("origin", "")], Ok(false)),
         (&[(SITE, "cross-site")], Ok(false)),
@@ -102,9 +106,9 @@ fn who_asks_decides() {
         (&[("origin", "https://a.tenants.example")], Ok(true)),
         (&[("origin", "https://b.a.tenants.example")], Ok(true)),
         // Same-origin requests always pass.
-        (&[("origin", own)], Ok(false)),
+        (&[("origin", OWN)], Ok(false)),
         (&[("origin", "https://API.example:443")], Ok(false)),
-        (&[("origin", own), (SITE, "same-origin")], Ok(false)),
+        (&[("origin", OWN), (SITE, "same-origin")], Ok(false)),
         (
             &[("origin", "https://b.example"), (SITE, "same-origin")],
             Ok(false),
