@@ -10,7 +10,8 @@ fn look_alikes_are_other_origins() {
         // PortSwigger, "CORS", "Errors parsing Origin headers": suffix and prefix matches.
         "https://evilapp.example",
         "https://app.example.evil.test",
-        "https://app.examplе",
+        // A Cyrillic letter.
+        "https://app.exampl\u{435}",
         "https://evil-example.com",
         "https://evilexample.com",
         "https://example.com.evil.test",
