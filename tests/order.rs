@@ -11,7 +11,8 @@ use axum::routing::{get, post};
 use sec_audit::{AuditConfig, AuditQuery, AuditTrail, RequestLogLayer};
 use sec_core::ContextLayer;
 use sec_headers::{
-    CrossOriginGuard, CrossOriginGuardLayer, HeadersLayer, HostGuard, HostGuardLayer, SecHeaders,
+    Cors, CorsLayer, CrossOriginGuard, CrossOriginGuardLayer, HeadersLayer, HostGuard,
+    HostGuardLayer, SecHeaders,
 };
 use sec_ratelimit::{Key, Limiter, Quota, RateLimitLayer};
 use sec_sanitize::ErrorLayer;
@@ -26,20 +27,24 @@ enum Place {
     Headers,
     Errors,
     Host,
+    ReadBy,
     Guard,
     AddressLimit,
     Auth,
     PrincipalLimit,
 }
 
-use Place::{AddressLimit, Context, Errors, Guard, Headers, Host, PrincipalLimit, RequestLog};
+use Place::{
+    AddressLimit, Context, Errors, Guard, Headers, Host, PrincipalLimit, ReadBy, RequestLog,
+};
 
-const CANONICAL: [Place; 9] = [
+const CANONICAL: [Place; 10] = [
     Context,
     RequestLog,
     Headers,
     Errors,
     Host,
+    ReadBy,
     Guard,
     AddressLimit,
     Place::Auth,
@@ -95,6 +100,7 @@ impl Stack {
         Answer {
             status: parts.status.as_u16(),
             policy: parts.headers.contains_key("content-security-policy"),
+            readable: parts.headers.contains_key("access-control-allow-origin"),
             body,
         }
     }
@@ -103,17 +109,19 @@ impl Stack {
         self.send(Request::get(path)).await
     }
 
+    /// Without `Origin`, of which CORS has nothing to say.
     async fn cross_origin_post(&self) -> Answer {
-        self.send(
-            Request::post("/")
-                .header("sec-fetch-site", "cross-site")
-                .header("origin", "https://evil.test"),
-        )
-        .await
+        self.send(Request::post("/").header("sec-fetch-site", "cross-site"))
+            .await
     }
 
     async fn foreign_host(&self, request: http::request::Builder) -> Answer {
         self.send(request.header("host", "evil.test")).await
+    }
+
+    async fn cross_origin_read(&self) -> Answer {
+        self.send(Request::get("/").header("origin", "https://evil.test"))
+            .await
     }
 
     async fn bad_token(&self) -> Answer {
@@ -132,6 +140,8 @@ impl Stack {
 struct Answer {
     status: u16,
     policy: bool,
+    /// To the page that asked, by CORS.
+    readable: bool,
     body: bytes::Bytes,
 }
 
@@ -146,6 +156,9 @@ fn wrap(router: Router, place: Place, trail: &AuditTrail) -> Router {
         Headers => router.layer(HeadersLayer::new(SecHeaders::web_app().build().unwrap())),
         Errors => router.layer(ErrorLayer::new()),
         Host => router.layer(HostGuardLayer::new(HostGuard::new(["a.test"]).unwrap())),
+        ReadBy => router.layer(CorsLayer::new(
+            Cors::builder().origin("https://app.test").build().unwrap(),
+        )),
         Guard => router.layer(CrossOriginGuardLayer::new(CrossOriginGuard::new())),
         AddressLimit => router.layer(limit(Key::ip())),
         Place::Auth => {
@@ -164,6 +177,8 @@ async fn in_the_canonical_order_every_protection_holds() {
     assert_eq!((cross.status, cross.policy), (403, true));
     let foreign = stack.foreign_host(Request::get("/")).await;
     assert_eq!((foreign.status, foreign.policy), (421, true));
+    let read = stack.cross_origin_read().await;
+    assert_eq!((read.status, read.policy), (403, true));
     let panic = stack.get("/panic").await;
     assert_eq!(
         (panic.status, panic.policy),
@@ -182,7 +197,7 @@ async fn in_the_canonical_order_every_protection_holds() {
     );
     assert_eq!(
         stack.entries("request").await,
-        5,
+        6,
         "the log saw every answer"
     );
 
@@ -231,15 +246,31 @@ async fn errors_inside_of_the_host_guard_change_nothing() {
     assert_eq!(stack.entries("sys_crash").await, 1);
 }
 
-/// Documented: the same requests are refused, some of them as cross-origin.
+/// Documented: the same requests are refused, some of them for their origin.
 #[tokio::test]
-async fn the_host_guard_inside_of_the_cross_origin_guard_refuses_the_same() {
-    let post = || Request::post("/").header("sec-fetch-site", "cross-site");
+async fn the_host_guard_inside_of_cors_refuses_the_same() {
+    let read = || Request::get("/").header("origin", "https://evil.test");
     let stack = Stack::new(&CANONICAL);
-    assert_eq!(stack.foreign_host(post()).await.status, 421);
+    assert_eq!(stack.foreign_host(read()).await.status, 421);
     let stack = Stack::swapped(Host);
-    assert_eq!(stack.foreign_host(post()).await.status, 403);
+    assert_eq!(stack.foreign_host(read()).await.status, 403);
     assert_eq!(stack.foreign_host(Request::get("/")).await.status, 421);
+}
+
+/// Documented: the same requests are refused, and a listed page cannot read why the guard did so.
+#[tokio::test]
+async fn cors_inside_of_the_guard_refuses_the_same() {
+    let listed = || Request::post("/").header("origin", "https://app.test");
+    for (stack, readable) in [
+        (Stack::new(&CANONICAL), true),
+        (Stack::swapped(ReadBy), false),
+    ] {
+        let answer = stack.send(listed()).await;
+        assert_eq!((answer.status, answer.readable), (403, readable));
+        assert_eq!(stack.cross_origin_post().await.status, 403);
+        assert_eq!(stack.cross_origin_read().await.status, 403);
+        assert_eq!(stack.entries("malicious_csrf").await, 2);
+    }
 }
 
 /// Documented: another site can use up the visitor's own quota.
@@ -296,6 +327,7 @@ async fn a_layer_left_out_is_felt() {
     assert!(!without(Headers).get("/").await.policy);
     let foreign = without(Host).foreign_host(Request::get("/")).await;
     assert_eq!(foreign.status, 200);
+    assert_eq!(without(ReadBy).cross_origin_read().await.status, 200);
     assert_eq!(without(Guard).cross_origin_post().await.status, 200);
     let stack = without(AddressLimit);
     for _ in 0..5 {

@@ -1,6 +1,6 @@
 //! Headers that browsers write, read with the care that a stranger's text needs.
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, Method};
 use sec_core::text::log_safe;
 
 use crate::names::SEC_FETCH_SITE;
@@ -25,6 +25,12 @@ impl<'a> Single<'a> {
             (Some(_), Some(_)) => Self::Repeated,
         }
     }
+}
+
+/// Whether a request of this method may change something. `TRACE` is not among those that may not, as
+/// in Go's `CrossOriginProtection`: no browser sends it across origins, so nothing is lost.
+pub(crate) fn may_change(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 /// Whether the browser says that one of our own pages asks, or the user. No page can set this header:

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use sec_audit::{AuditEntry, AuditTrail, RequestLogLayer};
 use sec_core::{EventKind, PathRules, Secret};
-use sec_headers::{CrossOriginGuard, CrossOriginGuardLayer, HeadersLayer, HostGuardLayer};
+use sec_headers::{CorsLayer, CrossOriginGuardLayer, HeadersLayer, HostGuardLayer};
 use sec_ratelimit::LoginLimit;
 use sec_sanitize::{DrainLayer, ErrorLayer, SanitizeLimits};
 use sec_tokens::{AuthLayer, PasswordPolicy, Passwords, Permissions, TokenService};
@@ -70,8 +70,6 @@ impl App {
     /// The routes inside of all layers. The order is the point: outermost first.
     pub fn service(self: &Arc<Self>) -> Result<Router, Failure> {
         let settings = &self.settings;
-        // Browsers send violation reports across origins, and there is nothing in them to forge.
-        let guarded = PathRules::all().exclude("/csp-report")?;
         // What gets or ends a session goes by password and cookie: an access token that has expired must not be in its way.
         let by_token = PathRules::all().exclude("/auth")?;
         let layers = ServiceBuilder::new()
@@ -87,10 +85,10 @@ impl App {
             .layer(ErrorLayer::new())
             // Only the hosts that are ours, before anything reads the host's name.
             .layer(HostGuardLayer::from_config(&settings.host)?)
-            // Before any state is touched.
-            .layer(CrossOriginGuardLayer::new(
-                CrossOriginGuard::new().paths(guarded),
-            ))
+            // Which other origins may read.
+            .layer(CorsLayer::from_config(&settings.cors)?)
+            // Which other origins may change something: before any state is touched.
+            .layer(CrossOriginGuardLayer::from_config(&settings.guard)?)
             // Before the work of authentication.
             .layer(settings.limits.address.layer()?)
             // Sets the identity; the extractors below decide who may.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use sec_audit::AuditConfig;
 use sec_core::config::{Faults, Loader};
 use sec_core::{ContextConfig, FieldFaults, SecretString, Section};
-use sec_headers::{HeadersConfig, HostConfig};
+use sec_headers::{CorsConfig, GuardConfig, HeadersConfig, HostConfig};
 use sec_ratelimit::{LoginLimitConfig, RateLimitConfig};
 use sec_sanitize::SanitizeConfig;
 use sec_tokens::{PasswordConfig, TokensConfig};
@@ -21,6 +21,8 @@ pub struct Settings {
     pub context: ContextConfig,
     pub headers: HeadersConfig,
     pub host: HostConfig,
+    pub cors: CorsConfig,
+    pub guard: GuardConfig,
     pub limits: Limits,
     pub tokens: TokensConfig,
     pub passwords: PasswordConfig,
@@ -93,6 +95,7 @@ impl Settings {
             .env_alias("SEC_FORWARDING", "context.forwarding")
             .env_alias("SEC_TRUSTED_PROXIES", "context.trusted_proxies")
             .env_alias("SEC_HOSTS", "host.hosts")
+            .env_alias("SEC_ALLOWED_ORIGINS", "cors.origins")
             .env_alias("SEC_ADMIN_USERNAME", "admin.username")
             .env_alias("SEC_ADMIN_PASSWORD", "admin.password")
     }
@@ -113,6 +116,8 @@ impl Section for Settings {
         faults.nested("context", |faults| self.context.check(faults));
         faults.nested("headers", |faults| self.headers.check(faults));
         faults.nested("host", |faults| self.host.check(faults));
+        faults.nested("cors", |faults| self.cors.check(faults));
+        faults.nested("guard", |faults| self.guard.check(faults));
         faults.nested("limits.address", |faults| self.limits.address.check(faults));
         faults.nested("limits.signup", |faults| self.limits.signup.check(faults));
         faults.nested("limits.write", |faults| self.limits.write.check(faults));

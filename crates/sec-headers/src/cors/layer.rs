@@ -22,7 +22,8 @@ use crate::error::PolicyError;
 use crate::origin::Origin;
 
 /// Answers preflights (204), puts the headers of a [`Cors`] on every other answer, and refuses what it
-/// refuses: 403 `origin-not-allowed` and an event of kind `malicious_cors`, coalesced by client.
+/// refuses: 403 `origin-not-allowed` and an event of kind `malicious_cors`, coalesced by client. What would
+/// have changed something is on record as `malicious_csrf`, as the cross-origin guard would call it.
 ///
 /// It stands inside of [`ContextLayer`](sec_core::ContextLayer) (without it: 500, and a log entry
 /// that says so), and outside of authentication: a preflight never carries credentials.
@@ -177,7 +178,14 @@ impl Inner {
 
     fn report(&self, refusal: &CorsRefusal, context: &RequestContext) {
         let enforced = self.cors.is_enforced();
-        let key = ("cors", context.client_group(), refusal.reason(), enforced);
+        let kind = refusal.kind(enforced);
+        let key = (
+            "cors",
+            context.client_group(),
+            refusal.reason(),
+            kind,
+            enforced,
+        );
         context.refused(key, |context| refusal.event(context, enforced));
     }
 

@@ -117,7 +117,7 @@ impl<B> Future for Asking<B> {
             return Poll::Pending;
         };
         let view = RequestView::from(&request);
-        let refused = |reason| CorsRefusal::new(reason, view.headers);
+        let refused = |reason| CorsRefusal::new(reason, view);
         let verdict = match (answer, view.headers.get(ORIGIN)) {
             (Ok(true), Some(origin)) => CorsVerdict::Allowed(origin.clone()),
             (Ok(_), _) => CorsVerdict::Refused(refused(CorsReason::NotListed)),

@@ -156,7 +156,7 @@ impl Cors {
         if is_own_site(request.headers) {
             return CorsVerdict::Own;
         }
-        CorsVerdict::Refused(CorsRefusal::new(reason, request.headers))
+        CorsVerdict::Refused(CorsRefusal::new(reason, request))
     }
 
     fn judge(

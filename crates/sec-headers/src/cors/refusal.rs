@@ -1,10 +1,10 @@
 use std::fmt;
 
+use http::StatusCode;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
-use http::{HeaderMap, StatusCode};
-use sec_core::{EventKind, Problem, RequestContext, SecurityEvent};
+use sec_core::{EventKind, Problem, RequestContext, RequestView, SecurityEvent};
 
-use crate::browser::{cut, excerpt};
+use crate::browser::{cut, excerpt, may_change};
 
 /// Why a request was refused for its origin.
 ///
@@ -12,6 +12,7 @@ use crate::browser::{cut, excerpt};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CorsRefusal {
     reason: CorsReason,
+    may_change: bool,
     origin: Option<Box<str>>,
     requested_method: Option<Box<str>>,
     fault: Option<Box<str>>,
@@ -51,9 +52,11 @@ impl CorsReason {
 }
 
 impl CorsRefusal {
-    pub(super) fn new(reason: CorsReason, headers: &HeaderMap) -> Self {
+    pub(super) fn new(reason: CorsReason, request: RequestView<'_>) -> Self {
+        let headers = request.headers;
         Self {
             reason,
+            may_change: may_change(request.method),
             origin: excerpt(headers, &ORIGIN),
             requested_method: excerpt(headers, &ACCESS_CONTROL_REQUEST_METHOD),
             fault: None,
@@ -77,12 +80,22 @@ impl CorsRefusal {
         self.origin.as_deref()
     }
 
+    /// What it is on record as: an enforced policy stands in front of the cross-origin guard, which
+    /// would have called a forged change by its name.
+    pub(super) const fn kind(&self, enforced: bool) -> EventKind {
+        if enforced && self.may_change {
+            EventKind::CSRF_REFUSED
+        } else {
+            EventKind::CORS_REFUSED
+        }
+    }
+
     /// The event for the trail. Not `enforced`: the request passed, and the browser keeps the answer
     /// from the page.
     pub(super) fn event(&self, context: &RequestContext, enforced: bool) -> SecurityEvent {
         let own = format!("{}://{}", context.scheme(), context.authority());
         let mut event = context
-            .event(EventKind::CORS_REFUSED)
+            .event(self.kind(enforced))
             .with_reason(self.reason.as_str())
             .with_detail("own_origin", own)
             .with_detail("enforced", enforced);

@@ -7,14 +7,13 @@ mod refusal;
 #[cfg(test)]
 mod tests;
 
-use http::Method;
 use http::header::ORIGIN;
 use sec_core::{FieldFaults, PathRules, RequestContext, RequestView, Section};
 use serde::Deserialize;
 
 pub use self::layer::{CrossOriginGuardFuture, CrossOriginGuardLayer, CrossOriginGuardService};
 pub use self::refusal::{CrossOriginReason, CrossOriginRefusal};
-use crate::browser::Single;
+use crate::browser::{Single, may_change};
 use crate::config::{path_rules, report};
 use crate::error::{Fault, PolicyError};
 use crate::names::SEC_FETCH_SITE;
@@ -119,10 +118,7 @@ impl CrossOriginGuard {
         request: RequestView<'_>,
         context: &RequestContext,
     ) -> Result<(), CrossOriginRefusal> {
-        if matches!(
-            *request.method,
-            Method::GET | Method::HEAD | Method::OPTIONS
-        ) {
+        if !may_change(request.method) {
             return Ok(());
         }
         let site = Single::of(request.headers, &SEC_FETCH_SITE);

@@ -95,7 +95,13 @@ async fn a_refusal_is_a_problem_and_an_event() {
     assert_eq!(refusal.reason(), CorsReason::NotListed);
     assert_eq!(refusal.origin(), Some("https://evil.example"));
 
-    assert_eq!(service.sink.kinds(), [EventKind::CORS_REFUSED]);
+    let read = service.send(&layer, "GET", &[EVIL]).await;
+    assert_eq!(read.status(), StatusCode::FORBIDDEN);
+    assert_eq!(
+        service.sink.kinds(),
+        [EventKind::CSRF_REFUSED, EventKind::CORS_REFUSED],
+        "a change that is forged goes by that name, though another layer refuses it"
+    );
     let event = &service.sink.events()[0];
     assert_eq!(event.reason(), Some("Origin is not listed"));
     assert_eq!(event.outcome(), Outcome::Failure);
