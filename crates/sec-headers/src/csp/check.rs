@@ -9,6 +9,7 @@ impl Csp {
         for (directive, sources) in &self.lists {
             check_list(*directive, sources, &mut faults);
         }
+        self.check_nonces(&mut faults);
         self.check_tokens(&mut faults);
         self.check_reports(&mut faults);
         if self.is_empty() && faults.is_empty() {
@@ -23,6 +24,28 @@ impl Csp {
             && self.trusted_types.is_none()
             && !self.require_trusted_types
             && !self.upgrade_insecure_requests
+    }
+
+    /// A nonce that another directive hides: pages would carry it and nothing would honour it.
+    fn check_nonces(&self, faults: &mut Vec<Fault>) {
+        let takes = |directive: &Directive| {
+            let sources = self.lists.get(directive);
+            sources.map(|sources| sources.contains(&Source::Nonce))
+        };
+        for directive in self.lists.keys().filter(|d| takes(d) == Some(true)) {
+            // The directives that decide about elements, the first one there does (CSP 3, 6.8.3).
+            let kinds = [SCRIPTS, STYLES];
+            let asked = kinds.iter().filter(|kind| kind.contains(directive));
+            let honoured = |kind: &&[Directive; 3]| kind.iter().find_map(takes) == Some(true);
+            // In any other directive it is refused anyway.
+            if asked.clone().next().is_some() && !asked.clone().any(|kind| honoured(&kind)) {
+                faults.push(Fault::new(
+                    directive.as_str(),
+                    FaultKind::Directive,
+                    "'nonce' has no effect: a directive without it decides about elements",
+                ));
+            }
+        }
     }
 
     fn check_tokens(&self, faults: &mut Vec<Fault>) {
@@ -56,6 +79,17 @@ impl Csp {
         }
     }
 }
+
+const SCRIPTS: [Directive; 3] = [
+    Directive::ScriptSrcElem,
+    Directive::ScriptSrc,
+    Directive::DefaultSrc,
+];
+const STYLES: [Directive; 3] = [
+    Directive::StyleSrcElem,
+    Directive::StyleSrc,
+    Directive::DefaultSrc,
+];
 
 fn check_list(directive: Directive, sources: &[Source], faults: &mut Vec<Fault>) {
     let mut add =

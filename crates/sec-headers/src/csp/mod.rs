@@ -230,13 +230,14 @@ impl Csp {
             "report-to" if texts.len() == 1 => {
                 self.report_to(texts.first().copied().unwrap_or_default())
             }
-            "report-uri" => {
+            "report-uri" if !texts.is_empty() => {
                 self.report_uri.clear();
                 texts.into_iter().fold(self, Self::report_uri)
             }
-            "upgrade-insecure-requests" | "require-trusted-types-for" | "report-to" => {
-                self.fault(name, FaultKind::Directive, "does not take these values")
-            }
+            "upgrade-insecure-requests"
+            | "require-trusted-types-for"
+            | "report-to"
+            | "report-uri" => self.fault(name, FaultKind::Directive, "does not take these values"),
             _ => self.fault(
                 &name.escape_debug().to_string(),
                 FaultKind::Directive,

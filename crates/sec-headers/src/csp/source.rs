@@ -291,11 +291,22 @@ fn host(text: &str) -> Result<Source, PolicyError> {
     if !known {
         return wrong("is not a host name: a `*` stands for whole labels at its start");
     }
+    if path.starts_with("//") {
+        return wrong("has a path that begins with `//`, which is none in the grammar");
+    }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&()*+=:@%".contains(&byte);
-    if !path.bytes().all(plain) {
+    if !path.bytes().all(plain) || !is_percent_encoded(path) {
         return wrong("has a path that is not percent-encoded");
     }
     Ok(Source::Host(HostSource(text.into())))
+}
+
+/// Whether two hexadecimal digits follow every `%` (RFC 3986, section 2.1).
+fn is_percent_encoded(path: &str) -> bool {
+    path.split('%').skip(1).all(|after| {
+        let digits = after.bytes().take(2);
+        digits.filter(u8::is_ascii_hexdigit).count() == 2
+    })
 }
 
 fn is_scheme(name: &str) -> bool {

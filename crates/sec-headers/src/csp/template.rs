@@ -103,8 +103,13 @@ impl CspTemplate {
         self.parts.len() > 1
     }
 
+    /// Whether it says nothing: `upgrade-insecure-requests` alone does not count over plain http.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.without_nonce.is_empty()
+    }
+
     /// The header's value. Without a nonce, the places for it are left out, so that what needed one
-    /// is refused.
+    /// is refused; so is an `'unsafe-inline'` beside it, which only old browsers heeded there.
     #[must_use]
     pub fn render(&self, nonce: Option<&CspNonce>) -> HeaderValue {
         let (Some(nonce), true) = (nonce, self.uses_nonce()) else {
@@ -126,9 +131,12 @@ impl CspTemplate {
 const MARK: char = '\0';
 
 fn write_sources(sources: &[Source], with_nonce: bool) -> String {
+    // Beside a nonce browsers ignore 'unsafe-inline'. Where the nonce is left out it goes as well, or
+    // leaving out would allow every inline script.
+    let needs_nonce = !with_nonce && sources.contains(&Source::Nonce);
     let kept = sources
         .iter()
-        .filter(|source| with_nonce || **source != Source::Nonce);
+        .filter(|source| !needs_nonce || !matches!(source, Source::Nonce | Source::UnsafeInline));
     // What is left of a nonce'd list is kept as it is, since dropping 'strict-dynamic' could widen
     // it; but alone it would be a list that allows nothing and reads as if it did.
     let means_something = kept

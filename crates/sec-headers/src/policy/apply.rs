@@ -1,11 +1,15 @@
 use std::mem;
 use std::sync::Arc;
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE, VARY};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY, CONTENT_TYPE,
+    SET_COOKIE, VARY,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sec_core::Scheme;
 
 use super::cache::Facts;
+use super::private::keep_private;
 use super::routes;
 use crate::csp::CspTemplate;
 use crate::names::CLEAR_SITE_DATA;
@@ -13,6 +17,11 @@ use crate::nonce::CspNonce;
 
 /// Up to how many names are compared one by one.
 const FEW: usize = 8;
+
+const POLICIES: [&HeaderName; 2] = [
+    &CONTENT_SECURITY_POLICY,
+    &CONTENT_SECURITY_POLICY_REPORT_ONLY,
+];
 
 /// A checked header set, ready to be applied. Made by [`SecHeaders::build`](crate::SecHeaders::build);
 /// cloning it costs one reference count.
@@ -81,8 +90,10 @@ impl HeaderPolicy {
     /// script. Three rules keep nonces unique:
     ///
     /// - An answer that carries one gets `Cache-Control: no-store`, unless the handler said
-    ///   `no-store` or `private`. A handler that also sets a cache header of a CDN's own must leave
-    ///   nonce'd pages out of it.
+    ///   `no-store`, or `private` without `public` and `s-maxage`. What is meant for one cache and
+    ///   goes before `Cache-Control` there (`CDN-Cache-Control` and its like, RFC 9213;
+    ///   `Surrogate-Control`, `Edge-Control`, `X-Accel-Expires`) is taken off unless it forbids
+    ///   storing, too. This also holds where the handler wrote the nonce into a policy of its own.
     /// - A 304 gets none of the nonce'd policies: the browser would apply the new nonce to the
     ///   page in its cache, which was rendered with another.
     /// - Only what may become a document (HTML, XML, SVG, or no content type at all) carries one.
@@ -133,6 +144,7 @@ impl HeaderPolicy {
                 && status != StatusCode::NOT_MODIFIED
                 && wins(winning.clear_site_data, &CLEAR_SITE_DATA)
         });
+        let own_policies = POLICIES.map(|name| !nonced && own.contains_key(name));
         form.take_over(headers, own);
         if let Some(value) = cache {
             headers.insert(CACHE_CONTROL, value.clone());
@@ -140,8 +152,18 @@ impl HeaderPolicy {
         if let Some(value) = clears {
             headers.insert(CLEAR_SITE_DATA, value.clone());
         }
-        if (nonced || clears.is_some()) && !is_kept_private(headers) {
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        for (name, own) in POLICIES.into_iter().zip(own_policies) {
+            if !nonce.is_some_and(|nonce| own && carries(headers, name, nonce)) {
+                continue;
+            }
+            if status == StatusCode::NOT_MODIFIED {
+                headers.remove(name);
+            } else {
+                nonced = true;
+            }
+        }
+        if nonced || clears.is_some() {
+            keep_private(headers);
         }
         for (name, value) in &self.0.added {
             if *name != VARY || !varies_by(headers, value) {
@@ -238,18 +260,21 @@ fn ends_with(text: &[u8], end: &[u8]) -> bool {
         .is_some_and(|tail| tail.eq_ignore_ascii_case(end))
 }
 
-/// Whether the answer's own `Cache-Control` keeps it out of shared caches.
-fn is_kept_private(headers: &HeaderMap) -> bool {
-    directives(headers, &CACHE_CONTROL)
-        .any(|name| name.eq_ignore_ascii_case("no-store") || name.eq_ignore_ascii_case("private"))
-}
-
 fn varies_by(headers: &HeaderMap, value: &HeaderValue) -> bool {
     let Ok(value) = value.to_str() else {
         return false;
     };
     value.split(',').map(str::trim).all(|wanted| {
         directives(headers, &VARY).any(|name| name == "*" || name.eq_ignore_ascii_case(wanted))
+    })
+}
+
+/// Whether a policy that the handler wrote itself names this request's nonce.
+fn carries(headers: &HeaderMap, policy: &HeaderName, nonce: &CspNonce) -> bool {
+    let nonce = nonce.as_bytes();
+    headers.get_all(policy).into_iter().any(|value| {
+        let mut places = value.as_bytes().windows(nonce.len());
+        places.any(|place| place == nonce)
     })
 }
 

@@ -103,6 +103,7 @@ impl SecHeaders {
             let mut written = Vec::new();
             for (name, field, csp) in templates {
                 match csp.as_ref().map(|csp| csp.template(scheme)) {
+                    Some(Ok(template)) if template.is_empty() => {}
                     Some(Ok(template)) => written.push(Template {
                         name,
                         csp: template,

@@ -7,6 +7,7 @@ mod cache;
 mod choose;
 mod disclosing;
 mod preset;
+mod private;
 mod reporting;
 mod routes;
 

@@ -1,3 +1,4 @@
+mod nonce;
 mod properties;
 mod sources;
 
@@ -159,6 +160,7 @@ fn directives_by_name_are_the_same_as_typed_ones() {
         ("require-trusted-types-for", vec!["'style'"]),
         ("report-to", vec!["a", "b"]),
         ("report-to", vec![]),
+        ("report-uri", vec![]),
     ] {
         let csp = Csp::api().directive(name, values);
         assert!(error(&csp).has(FaultKind::Directive), "{name}");

@@ -106,6 +106,18 @@ fn sources_that_a_browser_would_read_otherwise_are_refused() {
         ("/path", FaultKind::Source, "path alone"),
         ("://a.example", FaultKind::Source, "empty scheme"),
         ("a.example/\"x\"", FaultKind::Source, "quote in the path"),
+        (
+            "a.example//x",
+            FaultKind::Source,
+            "RFC 3986, section 3.3: path-absolute begins with one slash",
+        ),
+        (
+            "a.example/100%",
+            FaultKind::Source,
+            "RFC 3986, section 2.1: two digits follow a percent sign",
+        ),
+        ("a.example/%2", FaultKind::Source, "one digit"),
+        ("a.example/%zz/", FaultKind::Source, "no digits"),
     ];
     for (text, kind, why) in rows {
         let error = text.parse::<Source>().expect_err(why);
