@@ -1,12 +1,14 @@
 //! Directives of any name with any values. Records are separated by U+001E, the values in one by
 //! U+001F; everything else, line ends included, may be part of a value.
 //!
-//! Either the policy is an error, or the header says exactly what was asked for.
+//! Either the policy is an error, or the header says exactly what was asked for, to us and to a parser
+//! that others wrote.
 #![no_main]
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use content_security_policy::{CspList, PolicyDisposition, PolicySource};
 use libfuzzer_sys::fuzz_target;
 use sec_headers::{Csp, CspNonce, Scheme};
 
@@ -33,6 +35,7 @@ fuzz_target!(|text: &str| {
             let header = template.render(nonce);
             let header = header.to_str().expect("visible ASCII");
             let said = split(header);
+            assert_eq!(read_elsewhere(header), said, "{header}");
             check(header, &asked, &said);
             if scheme == Scheme::Https && nonce.is_some() {
                 let again = said.iter().fold(Csp::empty(), |csp, (name, values)| {
@@ -62,6 +65,21 @@ fn split(header: &str) -> Directives {
         );
     }
     directives
+}
+
+/// The same by the crate `content-security-policy`.
+fn read_elsewhere(header: &str) -> Directives {
+    let list = CspList::parse(header, PolicySource::Header, PolicyDisposition::Enforce);
+    assert!(list.is_valid() && list.0.len() <= 1, "{header}");
+    let nonce = format!("'nonce-{}'", NONCE.as_str());
+    let directives = list.0.into_iter().flat_map(|policy| policy.directive_set);
+    directives
+        .map(|directive| {
+            let values = directive.value.into_iter();
+            let values = values.map(|value| value.replace(&nonce, "'nonce'"));
+            (directive.name, values.collect())
+        })
+        .collect()
 }
 
 fn check(header: &str, asked: &Directives, said: &Directives) {

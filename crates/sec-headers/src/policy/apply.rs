@@ -153,7 +153,7 @@ impl HeaderPolicy {
             headers.insert(CLEAR_SITE_DATA, value.clone());
         }
         for (name, own) in POLICIES.into_iter().zip(own_policies) {
-            if !nonce.is_some_and(|nonce| own && carries(headers, name, nonce)) {
+            if !own || !nonce.is_some_and(|nonce| carries(headers, name, nonce)) {
                 continue;
             }
             if status == StatusCode::NOT_MODIFIED {
