@@ -1,6 +1,7 @@
 mod nonce;
 mod properties;
 mod sources;
+mod tokens;
 
 use sec_core::Scheme;
 

@@ -65,6 +65,34 @@ async fn the_layer_gives_each_request_its_nonce() {
     assert_eq!(nonce, None, "no policy would name it");
 }
 
+/// RFC 6797, section 7.2. Who says so is the context, which knows the trusted proxies; a header of the
+/// request, which anybody can send, is not asked.
+#[tokio::test]
+async fn the_context_alone_says_what_is_https() {
+    let layer = HeadersLayer::new(SecHeaders::web_app().build().unwrap());
+    for (scheme, https) in [(Scheme::Https, true), (Scheme::Http, false)] {
+        let service = service_fn(|_: Request<()>| async {
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
+        });
+        let context = RequestContext::builder().scheme(scheme).path("/").build();
+        let mut request = Request::builder()
+            .header("x-forwarded-proto", if https { "http" } else { "https" })
+            .header(
+                "forwarded",
+                if https { "proto=http" } else { "proto=https" },
+            )
+            .uri("https://app.example/")
+            .body(())
+            .unwrap();
+        request.extensions_mut().insert(context);
+        let response = layer.layer(service).oneshot(request).await.unwrap();
+        let headers = response.headers();
+        let csp = headers[CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert_eq!(csp.contains("upgrade-insecure-requests"), https);
+        assert_eq!(headers.contains_key(STRICT_TRANSPORT_SECURITY), https);
+    }
+}
+
 #[tokio::test]
 async fn layers_within_one_another_share_the_nonce() {
     let policy = SecHeaders::web_app().build().unwrap();
