@@ -65,7 +65,7 @@ pub(crate) fn request_allowed(
     };
     let has_nonce = nonce == Nonce::This && list.contains(&Said::Nonce);
     let script = chain == SCRIPT || directive == D::ScriptSrc;
-    if script && has_nonce || chain == STYLE && has_nonce {
+    if has_nonce && (script || chain == STYLE) {
         return true;
     }
     if script && list.contains(&Said::StrictDynamic) {
