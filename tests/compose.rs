@@ -12,8 +12,11 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use sec_audit::RequestLogLayer;
-use sec_core::{ContextLayer, PathRules, PeerAddr};
-use sec_headers::{CrossOriginGuard, CrossOriginGuardLayer, HeadersLayer, SecHeaders};
+use sec_core::{ContextLayer, PathRules, PeerAddr, RequestContext};
+use sec_headers::{
+    CacheControl, Cors, CorsLayer, CrossOriginGuard, CrossOriginGuardLayer, HeadersLayer,
+    HostGuard, HostGuardLayer, Origin, ReferrerPolicy, SecHeaders,
+};
 use sec_ratelimit::{Key, Limiter, Quota, RateLimitLayer};
 use sec_sanitize::{DrainBody, DrainLayer, ErrorLayer};
 use sec_tokens::{AuthLayer, Issuer, KeyRing, SigningKey};
@@ -39,10 +42,18 @@ macro_rules! family {
             .layer(RequestLogLayer::new())
             .layer(HeadersLayer::new(SecHeaders::web_app().build().unwrap()))
             .layer(ErrorLayer::new())
+            .layer(HostGuardLayer::new(HostGuard::new(["a.test"]).unwrap()))
+            .layer(cors())
             .layer(CrossOriginGuardLayer::new(CrossOriginGuard::new()))
             .layer(RateLimitLayer::new(limiter).unwrap())
             .layer(AuthLayer::new(issuer.verifier()))
     }};
+}
+
+/// With a lookup, so that the future that waits is in the stack as well.
+fn cors() -> CorsLayer {
+    CorsLayer::new(Cors::builder().build().unwrap())
+        .lookup(async |_: Origin, _: RequestContext| Ok::<_, Infallible>(false))
 }
 
 macro_rules! tower_http {
@@ -187,6 +198,8 @@ async fn every_layer_has_a_switch() {
         .layer(RequestLogLayer::new().enabled(false))
         .layer(HeadersLayer::new(SecHeaders::web_app().build().unwrap()).enabled(false))
         .layer(ErrorLayer::new().enabled(false))
+        .layer(HostGuardLayer::new(HostGuard::new(["b.test"]).unwrap()).enabled(false))
+        .layer(cors().enabled(false))
         .layer(CrossOriginGuardLayer::new(CrossOriginGuard::new()).enabled(false))
         .service(Router::new().route("/", get(async || "hello")));
     let response = service.oneshot(request(Body::empty())).await.unwrap();
@@ -254,4 +267,22 @@ async fn a_rule_sees_the_original_path_inside_of_a_nest() {
         }
         assert_eq!(statuses, [200, second], "{prefix}");
     }
+}
+
+#[tokio::test]
+async fn what_differs_by_route_is_about_the_original_path_as_well() {
+    let policy = SecHeaders::web_app()
+        .route("/api/x", |o| o.referrer_policy(ReferrerPolicy::NoReferrer))
+        .cache("/api", CacheControl::images())
+        .build()
+        .unwrap();
+    let inner = Router::new()
+        .route("/x", get(async || "hello"))
+        .layer(HeadersLayer::new(policy));
+    let service = Router::new().nest("/api", inner).layer(ContextLayer::new());
+    let mut request = request(Body::empty());
+    *request.uri_mut() = "/api/x".parse().unwrap();
+    let answer = service.oneshot(request).await.unwrap();
+    assert_eq!(answer.headers()["referrer-policy"], "no-referrer");
+    assert_eq!(answer.headers()["cache-control"], "public, max-age=86400");
 }
