@@ -19,8 +19,8 @@ use http_body_util::Full;
 use http_security_headers::{Preset, SecurityHeadersLayer};
 use sec_core::{RequestContext, Scheme};
 use sec_headers::{
-    CrossOriginGuard, CrossOriginGuardLayer, Csp, CspNonce, HeaderPolicy, HeadersLayer, SecHeaders,
-    Source,
+    Cors, CorsLayer, CrossOriginGuard, CrossOriginGuardLayer, Csp, CspNonce, HeaderPolicy,
+    HeadersLayer, HostGuard, HostGuardLayer, SecHeaders, Source,
 };
 use tower::util::MapResponseLayer;
 use tower::{Layer, ServiceBuilder, service_fn};
@@ -145,6 +145,10 @@ fn layer() -> Vec<Candidate> {
 }
 
 fn idle() -> Vec<Candidate> {
+    let app = "https://app.test";
+    let cors = Cors::builder().origin(app).build().unwrap();
+    let theirs = tower_http::cors::CorsLayer::new().allow_origin(HeaderValue::from_static(app));
+    let hosts = HostGuard::new(["a.test"]).unwrap();
     let context = RequestContext::builder()
         .scheme(Scheme::Https)
         .authority("a.test")
@@ -164,8 +168,23 @@ fn idle() -> Vec<Candidate> {
         ),
         calls(
             "sec-headers, cross-origin guard on GET",
-            request,
+            request.clone(),
             CrossOriginGuardLayer::new(CrossOriginGuard::new()).layer(service_fn(hello)),
+        ),
+        calls(
+            "sec-headers, CORS without Origin",
+            request.clone(),
+            CorsLayer::new(cors).layer(service_fn(hello)),
+        ),
+        calls(
+            "tower-http, CORS without Origin",
+            request.clone(),
+            theirs.layer(service_fn(hello)),
+        ),
+        calls(
+            "sec-headers, host guard",
+            request,
+            HostGuardLayer::new(hosts).layer(service_fn(hello)),
         ),
     ]
 }
