@@ -11,6 +11,7 @@
 
 mod browser;
 mod cache_control;
+pub mod check;
 mod clear_site_data;
 mod config;
 mod cors;
@@ -35,6 +36,7 @@ mod values;
 pub use sec_core::Scheme;
 
 pub use self::cache_control::CacheControl;
+pub use self::check::check;
 pub use self::clear_site_data::{SiteData, clear_site_data, clear_site_data_on_logout};
 pub use self::config::{HeadersConfig, HstsConfig, Mode, OverrideConfig, PrecedenceConfig, Preset};
 pub use self::cors::{

@@ -1,0 +1,326 @@
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use http::header::SET_COOKIE;
+
+use super::Input;
+use super::report::{Findings, Severity, excerpt};
+use super::score::{Outcome, Test, Verdict};
+
+const HEADER: &str = "set-cookie";
+/// A name with one of these is a session's to the Observatory.
+const SESSION: [&str; 2] = ["sess", "login"];
+/// Further ones that usually are. The whole name, or a part between `_`, `-` and `.`.
+const SESSION_WORDS: [&str; 6] = ["sid", "auth", "token", "jwt", "refresh", "remember"];
+/// Set by a load balancer, which the Observatory does not hold against the site.
+const IGNORED: &str = "heroku-session-affinity";
+
+const NOT_FOUND: Verdict = Verdict::good("cookies-not-found", 0);
+const ALL_SAME_SITE: Verdict =
+    Verdict::good("cookies-secure-with-httponly-sessions-and-samesite", 5);
+const SECURE: Verdict = Verdict::good("cookies-secure-with-httponly-sessions", 0);
+
+/// What may be wrong with a cookie, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fault {
+    InsecureUnderHsts,
+    InsecureSessionUnderHsts,
+    Insecure,
+    SameSite,
+    AntiCsrf,
+    SessionReadable,
+    InsecureSession,
+}
+
+impl Fault {
+    const fn verdict(self) -> Verdict {
+        const SECURE_MEND: &str = "Add Secure; with the prefix __Host- nothing less is accepted";
+        match self {
+            Self::InsecureUnderHsts => Verdict::bad(
+                Severity::Low,
+                "cookies-without-secure-flag-but-protected-by-hsts",
+                -5,
+                "a cookie has no Secure; only HSTS keeps it off http",
+                SECURE_MEND,
+            ),
+            Self::InsecureSessionUnderHsts => Verdict::bad(
+                Severity::Medium,
+                "cookies-session-without-secure-flag-but-protected-by-hsts",
+                -10,
+                "a session cookie has no Secure; only HSTS keeps it off http",
+                SECURE_MEND,
+            ),
+            Self::Insecure => Verdict::bad(
+                Severity::High,
+                "cookies-without-secure-flag",
+                -20,
+                "a cookie has no Secure, so that plain http carries it",
+                SECURE_MEND,
+            ),
+            Self::SameSite => Verdict::bad(
+                Severity::High,
+                "cookies-samesite-flag-invalid",
+                -20,
+                "SameSite is none of Lax, Strict and None, or None stands without Secure",
+                "Write SameSite=Lax, or SameSite=None; Secure",
+            ),
+            Self::AntiCsrf => Verdict::bad(
+                Severity::High,
+                "cookies-anticsrf-without-samesite-flag",
+                -20,
+                "an anti-CSRF cookie has no SameSite",
+                "Write SameSite=Lax or Strict",
+            ),
+            Self::SessionReadable => Verdict::bad(
+                Severity::High,
+                "cookies-session-without-httponly-flag",
+                -30,
+                "a session cookie has no HttpOnly, so that an injected script can take it",
+                "Add HttpOnly",
+            ),
+            Self::InsecureSession => Verdict::bad(
+                Severity::High,
+                "cookies-session-without-secure-flag",
+                -40,
+                "a session cookie has no Secure, so that plain http carries it",
+                SECURE_MEND,
+            ),
+        }
+    }
+}
+
+pub(super) fn judge(input: &Input<'_>, hsts: bool, findings: &mut Findings) -> Outcome {
+    let mut jar: BTreeMap<(String, String, String), Cookie> = BTreeMap::new();
+    for value in input.values(SET_COOKIE) {
+        let Some(cookie) = Cookie::parse(&value) else {
+            continue;
+        };
+        lint(&cookie, findings);
+        if !cookie.is_kept(input.host) {
+            continue;
+        }
+        match jar.entry(cookie.key()) {
+            Entry::Vacant(place) => {
+                place.insert(cookie);
+            }
+            Entry::Occupied(mut place) => {
+                findings.add(
+                    Severity::Low,
+                    HEADER,
+                    "cookie-set-twice",
+                    format!(
+                        "{} is set twice (RFC 6265, section 4.1.1)",
+                        excerpt(&cookie.name)
+                    ),
+                    "Set it once",
+                );
+                place.insert(cookie);
+            }
+        }
+    }
+    let mut cookies = jar
+        .values()
+        .filter(|cookie| cookie.name != IGNORED)
+        .peekable();
+    let none = cookies.peek().is_none();
+    let mut all_same_site = true;
+    let mut worst = None;
+    for cookie in cookies {
+        all_same_site &= cookie.same_site == SameSite::Valid;
+        worst = worst.max(cookie.faults(hsts).into_iter().flatten().max());
+    }
+    let verdict = match worst {
+        Some(fault) => fault.verdict(),
+        None if none => NOT_FOUND,
+        None if all_same_site => ALL_SAME_SITE,
+        None => SECURE,
+    };
+    verdict.record(Test::Cookies, HEADER, findings)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SameSite {
+    Absent,
+    Valid,
+    Invalid,
+}
+
+struct Cookie {
+    name: String,
+    secure: bool,
+    http_only: bool,
+    partitioned: bool,
+    same_site: SameSite,
+    /// `SameSite=None`.
+    cross_site: bool,
+    domain: Option<String>,
+    path: Option<String>,
+}
+
+impl Cookie {
+    /// As RFC 6265 reads it, section 5.2. The value is not looked at.
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(';');
+        let (name, _) = parts.next()?.split_once('=')?;
+        let name = name.trim();
+        if name.is_empty() {
+            return None;
+        }
+        let mut cookie = Self {
+            name: name.to_owned(),
+            secure: false,
+            http_only: false,
+            partitioned: false,
+            same_site: SameSite::Absent,
+            cross_site: false,
+            domain: None,
+            path: None,
+        };
+        for part in parts {
+            let (key, value) = part.split_once('=').unwrap_or((part, ""));
+            let value = value.trim();
+            match key.trim().to_ascii_lowercase().as_str() {
+                "secure" => cookie.secure = true,
+                "httponly" => cookie.http_only = true,
+                "partitioned" => cookie.partitioned = true,
+                "domain" if !value.is_empty() => {
+                    let domain = value.strip_prefix('.').unwrap_or(value);
+                    cookie.domain = Some(domain.to_ascii_lowercase());
+                }
+                "path" if value.starts_with('/') => cookie.path = Some(value.to_owned()),
+                "samesite" => cookie.take_same_site(value),
+                _ => {}
+            }
+        }
+        Some(cookie)
+    }
+
+    fn take_same_site(&mut self, value: &str) {
+        let known = ["lax", "strict", "none"].into_iter();
+        let known = known
+            .into_iter()
+            .find(|known| known.eq_ignore_ascii_case(value));
+        self.cross_site = known == Some("none");
+        if known.is_none() {
+            self.same_site = SameSite::Invalid;
+        } else if self.same_site == SameSite::Absent {
+            self.same_site = SameSite::Valid;
+        }
+    }
+
+    /// Cookies of one name for another domain or path are others.
+    fn key(&self) -> (String, String, String) {
+        let path = self.path.clone().unwrap_or_else(|| "/".to_owned());
+        (
+            self.name.clone(),
+            self.domain.clone().unwrap_or_default(),
+            path,
+        )
+    }
+
+    /// Whether a browser keeps it.
+    fn is_kept(&self, host: Option<&str>) -> bool {
+        let foreign = match (&self.domain, host) {
+            (Some(domain), Some(host)) => !is_within(&host.to_ascii_lowercase(), domain),
+            _ => false,
+        };
+        !foreign && self.broken_prefix(false).is_none()
+    }
+
+    /// The rule of its prefix that it breaks (RFC 6265bis, section 4.1.3).
+    fn broken_prefix(&self, any_case: bool) -> Option<&'static str> {
+        let has = |prefix: &str| {
+            let head = self.name.get(..prefix.len());
+            head.is_some_and(|head| head == prefix || any_case && head.eq_ignore_ascii_case(prefix))
+        };
+        let host = has("__Host-") || has("__Host-Http-");
+        if (has("__Secure-") || host) && !self.secure {
+            Some("it has no Secure")
+        } else if host && self.domain.is_some() {
+            Some("it has a Domain")
+        } else if host && self.path.as_deref().is_some_and(|path| path != "/") {
+            Some("its Path is not /")
+        } else {
+            None
+        }
+    }
+
+    fn is_session(&self) -> bool {
+        let name = self.name.to_ascii_lowercase();
+        SESSION.iter().any(|part| name.contains(part))
+    }
+
+    fn is_anti_csrf(&self) -> bool {
+        self.name.to_ascii_lowercase().contains("csrf")
+    }
+
+    fn faults(&self, hsts: bool) -> [Option<Fault>; 4] {
+        let session = self.is_session();
+        let insecure = match (session, hsts) {
+            (true, true) => Fault::InsecureSessionUnderHsts,
+            (true, false) => Fault::InsecureSession,
+            (false, true) => Fault::InsecureUnderHsts,
+            (false, false) => Fault::Insecure,
+        };
+        let same_site = self.same_site == SameSite::Invalid || self.cross_site && !self.secure;
+        let anti_csrf = self.is_anti_csrf() && self.same_site != SameSite::Valid;
+        [
+            (!self.secure).then_some(insecure),
+            same_site.then_some(Fault::SameSite),
+            anti_csrf.then_some(Fault::AntiCsrf),
+            (session && !self.http_only).then_some(Fault::SessionReadable),
+        ]
+    }
+}
+
+/// Whether a host may set cookies for this domain. A domain without a dot is a public suffix.
+fn is_within(host: &str, domain: &str) -> bool {
+    let parent = host
+        .strip_suffix(domain)
+        .is_some_and(|rest| rest.ends_with('.'));
+    host == domain || parent && domain.contains('.')
+}
+
+fn lint(cookie: &Cookie, findings: &mut Findings) {
+    let name = excerpt(&cookie.name);
+    if let Some(rule) = cookie.broken_prefix(true) {
+        findings.add(
+            Severity::High,
+            HEADER,
+            "cookie-prefix-violated",
+            format!("browsers drop {name}: its prefix promises more, but {rule}"),
+            "Meet the prefix: Secure, and for __Host- also Path=/ without Domain",
+        );
+    }
+    if cookie.cross_site && !cookie.secure {
+        findings.add(
+            Severity::High,
+            HEADER,
+            "cookie-samesite-none-insecure",
+            format!("browsers drop {name}: SameSite=None without Secure"),
+            "Add Secure",
+        );
+    }
+    if cookie.partitioned && !cookie.secure {
+        findings.add(
+            Severity::High,
+            HEADER,
+            "cookie-partitioned-insecure",
+            format!("browsers drop {name}: Partitioned without Secure"),
+            "Add Secure",
+        );
+    }
+    let lower = cookie.name.to_ascii_lowercase();
+    let mut words = lower.split(['_', '-', '.']);
+    let like_a_session = words.any(|word| SESSION_WORDS.contains(&word));
+    let for_scripts = lower.contains("csrf") || lower.contains("xsrf");
+    if like_a_session && !for_scripts && !cookie.is_session() && !cookie.http_only {
+        findings.add(
+            Severity::Medium,
+            HEADER,
+            "cookie-session-readable",
+            format!("{name} seems to be a session's, and has no HttpOnly"),
+            "Add HttpOnly",
+        );
+    }
+}

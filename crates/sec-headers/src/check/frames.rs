@@ -1,0 +1,108 @@
+use http::header::{CONTENT_SECURITY_POLICY, X_FRAME_OPTIONS};
+
+use super::Input;
+use super::csp::Reading;
+use super::csp_tokens::{directives, policies};
+use super::report::{Findings, Severity, excerpt};
+use super::score::{Outcome, Test, Verdict};
+
+const HEADER: &str = "x-frame-options";
+
+const VIA_CSP: Verdict = Verdict::good("x-frame-options-implemented-via-csp", 5);
+const CONFINED: Verdict = Verdict::good("x-frame-options-sameorigin-or-deny", 0);
+const ALLOW_FROM: Verdict = Verdict::bad(
+    Severity::Medium,
+    "x-frame-options-allow-from-origin",
+    0,
+    "ALLOW-FROM is read by no browser of today, so that anybody may frame the page",
+    "Name the origin in frame-ancestors",
+);
+const ABSENT: Verdict = Verdict::bad(
+    Severity::High,
+    "x-frame-options-not-implemented",
+    -20,
+    "any site may frame the page and have its user click in it",
+    "Send frame-ancestors 'none' in the Content-Security-Policy, and X-Frame-Options: DENY",
+);
+const INVALID: Verdict = Verdict::bad(
+    Severity::High,
+    "x-frame-options-header-invalid",
+    -20,
+    "it is neither DENY nor SAMEORIGIN, or was sent twice",
+    "Send DENY or SAMEORIGIN, once",
+);
+
+pub(super) fn judge(input: &Input<'_>, policy: &Reading, findings: &mut Findings) -> Outcome {
+    let header = input.joined(X_FRAME_OPTIONS);
+    let text = header.as_deref().unwrap_or_default();
+    let verdict = if policy.says_frame_ancestors() {
+        VIA_CSP
+    } else if text.is_empty() {
+        ABSENT
+    } else if text.eq_ignore_ascii_case("DENY") || text.eq_ignore_ascii_case("SAMEORIGIN") {
+        CONFINED
+    } else if is_allow_from(text) {
+        ALLOW_FROM
+    } else {
+        INVALID
+    };
+    lint(input, text, policy.says_frame_ancestors(), findings);
+    verdict.record(Test::XFrameOptions, HEADER, findings)
+}
+
+fn is_allow_from(text: &str) -> bool {
+    let head = text.get(..10);
+    head.is_some_and(|head| head.eq_ignore_ascii_case("ALLOW-FROM"))
+}
+
+fn lint(input: &Input<'_>, header: &str, via_csp: bool, findings: &mut Findings) {
+    if via_csp && is_allow_from(header) {
+        let why = "ALLOW-FROM is read by no browser of today";
+        let mend = "Leave it out: frame-ancestors says it";
+        findings.add(
+            Severity::Low,
+            HEADER,
+            "x-frame-options-allow-from",
+            why,
+            mend,
+        );
+    }
+    for value in input.values(CONTENT_SECURITY_POLICY) {
+        for policy in policies(&value) {
+            let ancestors = directives(policy).find(|(name, _)| name == "frame-ancestors");
+            let Some((_, sources)) = ancestors else {
+                continue;
+            };
+            let tokens: Vec<_> = sources.split_ascii_whitespace().collect();
+            if tokens
+                .iter()
+                .any(|token| ["*", "http:", "https:"].contains(token))
+            {
+                findings.add(
+                    Severity::High,
+                    "content-security-policy",
+                    "csp-frame-ancestors-anyone",
+                    "frame-ancestors lets any site frame the page",
+                    "Name the origins that may, or 'none'",
+                );
+            }
+            let own = tokens.iter().any(|t| t.eq_ignore_ascii_case("'self'"));
+            let none = tokens.is_empty() || tokens.iter().all(|t| t.eq_ignore_ascii_case("'none'"));
+            let contradicts = (header.eq_ignore_ascii_case("DENY") && !none)
+                || (header.eq_ignore_ascii_case("SAMEORIGIN") && !(own && tokens.len() == 1));
+            if contradicts {
+                findings.add(
+                    Severity::Low,
+                    HEADER,
+                    "x-frame-options-contradicts-csp",
+                    format!(
+                        "says {}, frame-ancestors says {}; browsers obey the second, others the first",
+                        excerpt(header),
+                        excerpt(sources),
+                    ),
+                    "Let both say the same, or leave X-Frame-Options out",
+                );
+            }
+        }
+    }
+}

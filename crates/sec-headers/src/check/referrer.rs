@@ -1,0 +1,60 @@
+use http::header::REFERRER_POLICY;
+
+use super::Input;
+use super::report::{Findings, Severity};
+use super::score::{Outcome, Test, Verdict};
+
+const HEADER: &str = "referrer-policy";
+const PRIVATE_VALUES: [&str; 4] = [
+    "no-referrer",
+    "same-origin",
+    "strict-origin",
+    "strict-origin-when-cross-origin",
+];
+const UNSAFE_VALUES: [&str; 4] = [
+    "no-referrer-when-downgrade",
+    "origin",
+    "origin-when-cross-origin",
+    "unsafe-url",
+];
+
+const PRIVATE: Verdict = Verdict::good("referrer-policy-private", 5);
+const ABSENT: Verdict = Verdict::good("referrer-policy-not-implemented", 0);
+const UNSAFE: Verdict = Verdict::bad(
+    Severity::Medium,
+    "referrer-policy-unsafe",
+    -5,
+    "other sites learn the address of the page, or plain http learns its origin",
+    "Send strict-origin-when-cross-origin or same-origin",
+);
+const INVALID: Verdict = Verdict::bad(
+    Severity::Medium,
+    "referrer-policy-header-invalid",
+    -5,
+    "it names no known policy",
+    "Send strict-origin-when-cross-origin or same-origin",
+);
+
+/// The last known token counts (Referrer Policy, section 8.1), those of `<meta>` after the header's.
+pub(super) fn judge(input: &Input<'_>, findings: &mut Findings) -> Outcome {
+    let header = input.joined(REFERRER_POLICY);
+    let metas = input.page.referrers.iter().map(String::as_str);
+    let mut said = false;
+    let mut verdict = None;
+    for token in header
+        .as_deref()
+        .into_iter()
+        .chain(metas)
+        .flat_map(|text| text.split(','))
+    {
+        said = true;
+        let token = token.trim().to_ascii_lowercase();
+        if PRIVATE_VALUES.contains(&token.as_str()) {
+            verdict = Some(PRIVATE);
+        } else if UNSAFE_VALUES.contains(&token.as_str()) {
+            verdict = Some(UNSAFE);
+        }
+    }
+    let verdict = verdict.unwrap_or(if said { INVALID } else { ABSENT });
+    verdict.record(Test::ReferrerPolicy, HEADER, findings)
+}
