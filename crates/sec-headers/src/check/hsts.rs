@@ -91,11 +91,11 @@ fn lenient_max_age(text: &str) -> Option<bool> {
     if text.contains(',') {
         return None;
     }
-    let ages = text.split(';').filter_map(|directive| {
+    let mut ages = text.split(';').filter_map(|directive| {
         let lower = directive.trim().to_ascii_lowercase();
         lower.strip_prefix("max-age=").map(leading_number)
     });
-    let last = ages.last()?;
+    let last = ages.next_back()?;
     Some(match last {
         Number::Is(seconds) => seconds >= SIX_MONTHS,
         Number::Negative => false,

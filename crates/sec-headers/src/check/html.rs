@@ -31,9 +31,7 @@ pub(super) struct Script {
 }
 
 pub(super) fn scan(html: &str) -> Page {
-    let mut rest = html
-        .get(..html.floor_char_boundary(MAX_BYTES))
-        .unwrap_or(html);
+    let mut rest = head(html, MAX_BYTES);
     let mut page = Page::default();
     // What is in a template is not in the page, and scripts in SVG have no src.
     let (mut templates, mut svgs) = (0_usize, 0_usize);
@@ -208,8 +206,7 @@ fn decode(value: &str) -> String {
     while let Some((before, after)) = rest.split_once('&') {
         text.push_str(before);
         // No reference that is known here is longer.
-        let head = after.get(..after.floor_char_boundary(10)).unwrap_or(after);
-        let known = head.split_once(';').and_then(|(name, _)| {
+        let known = head(after, 10).split_once(';').and_then(|(name, _)| {
             let tail = after.get(name.len().saturating_add(1)..)?;
             Some((reference(name)?, tail))
         });
@@ -247,4 +244,11 @@ fn reference(name: &str) -> Option<char> {
         "sol" => '/',
         _ => return None,
     })
+}
+
+/// The text up to this many bytes, or a few less so as not to cut a character.
+fn head(text: &str, bytes: usize) -> &str {
+    let mut ends = (0..=bytes).rev().take(4);
+    let end = ends.find(|end| text.is_char_boundary(*end));
+    end.and_then(|end| text.get(..end)).unwrap_or(text)
 }

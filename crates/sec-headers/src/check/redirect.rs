@@ -115,10 +115,10 @@ pub(super) fn judge(input: &Input<'_>, findings: &mut Findings) -> Outcome {
     });
     let verdict = match redirect {
         Redirect::NoHttp => NO_HTTP,
-        _ if !input.trusted => BAD_CERTIFICATE,
-        Redirect::ToHttps => TO_HTTPS,
         Redirect::Missing => MISSING,
         Redirect::NotToHttps => NOT_TO_HTTPS,
+        _ if !input.trusted => BAD_CERTIFICATE,
+        Redirect::ToHttps => TO_HTTPS,
         Redirect::NotAtOnce => NOT_AT_ONCE,
         Redirect::OffHost => OFF_HOST,
     };

@@ -1,1 +1,4 @@
+mod faults;
 mod observatory;
+mod presets;
+mod properties;

@@ -15,6 +15,7 @@ struct Row<'a> {
     cors: Option<HeaderMap>,
     route: Option<Vec<&'a str>>,
     http_only: bool,
+    untrusted: bool,
     html: String,
     score: i32,
     grade: &'a str,
@@ -39,6 +40,8 @@ fn rows() -> (Vec<&'static str>, Vec<(&'static str, Row<'static>)>) {
                 row.route = Some(route.split_ascii_whitespace().collect());
             } else if line == "http only" {
                 row.http_only = true;
+            } else if line == "untrusted" {
+                row.untrusted = true;
             } else if let Some(html) = line.strip_prefix("html ") {
                 row.html = html.replace("\\n", "\n");
             } else if let Some(all) = line.strip_prefix("all ") {
@@ -87,6 +90,9 @@ fn agrees_on_score_grade_and_every_outcome() {
         }
         if row.http_only {
             check = check.scheme(Scheme::Http);
+        }
+        if row.untrusted {
+            check = check.untrusted_certificate();
         }
         let report = check.run();
         let codes: Vec<_> = report
