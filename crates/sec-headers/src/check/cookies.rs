@@ -91,15 +91,18 @@ impl Fault {
 
 pub(super) fn judge(input: &Input<'_>, hsts: bool, findings: &mut Findings) -> Outcome {
     let mut jar: BTreeMap<(String, String, String), Cookie> = BTreeMap::new();
+    let mut unknown_same_site = false;
     for value in input.values(SET_COOKIE) {
         let Some(cookie) = Cookie::parse(&value) else {
             continue;
         };
         lint(&cookie, findings);
+        // The Observatory tells this of cookies that browsers drop as well, if there are others.
+        unknown_same_site |= cookie.same_site == SameSite::Invalid;
         if !cookie.is_kept(input.host) {
             continue;
         }
-        match jar.entry(cookie.key()) {
+        match jar.entry(cookie.key(input.host)) {
             Entry::Vacant(place) => {
                 place.insert(cookie);
             }
@@ -124,7 +127,7 @@ pub(super) fn judge(input: &Input<'_>, hsts: bool, findings: &mut Findings) -> O
         .peekable();
     let none = cookies.peek().is_none();
     let mut all_same_site = true;
-    let mut worst = None;
+    let mut worst = (unknown_same_site && !none).then_some(Fault::SameSite);
     for cookie in cookies {
         all_same_site &= cookie.same_site == SameSite::Valid;
         worst = worst.max(cookie.faults(hsts).into_iter().flatten().max());
@@ -209,13 +212,10 @@ impl Cookie {
     }
 
     /// Cookies of one name for another domain or path are others.
-    fn key(&self) -> (String, String, String) {
-        let path = self.path.clone().unwrap_or_else(|| "/".to_owned());
-        (
-            self.name.clone(),
-            self.domain.clone().unwrap_or_default(),
-            path,
-        )
+    fn key(&self, host: Option<&str>) -> (String, String, String) {
+        let domain = self.domain.as_deref().or(host).unwrap_or_default();
+        let path = self.path.as_deref().unwrap_or("/");
+        (self.name.clone(), domain.to_owned(), path.to_owned())
     }
 
     /// Whether a browser keeps it.
@@ -262,11 +262,10 @@ impl Cookie {
             (false, true) => Fault::InsecureUnderHsts,
             (false, false) => Fault::Insecure,
         };
-        let same_site = self.same_site == SameSite::Invalid || self.cross_site && !self.secure;
         let anti_csrf = self.is_anti_csrf() && self.same_site != SameSite::Valid;
         [
             (!self.secure).then_some(insecure),
-            same_site.then_some(Fault::SameSite),
+            (self.cross_site && !self.secure).then_some(Fault::SameSite),
             anti_csrf.then_some(Fault::AntiCsrf),
             (session && !self.http_only).then_some(Fault::SessionReadable),
         ]

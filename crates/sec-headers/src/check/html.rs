@@ -15,8 +15,8 @@ const TEXT: [&str; 8] = [
 pub(super) struct Page {
     /// The contents of `<meta http-equiv="Content-Security-Policy">`.
     pub(super) policies: Vec<String>,
-    /// The contents of `<meta name="referrer">`.
-    pub(super) referrers: Vec<String>,
+    /// The content of the last `<meta name="referrer">`.
+    pub(super) referrer: Option<String>,
     pub(super) scripts: Vec<Script>,
     /// The first `<base href>`.
     pub(super) base: Option<String>,
@@ -95,18 +95,13 @@ impl Page {
                 .as_deref()
                 .is_some_and(|text| text.trim().eq_ignore_ascii_case(known))
         };
-        let list = if is(&tag.http_equiv, "content-security-policy") {
-            &mut self.policies
+        let content = tag.content.filter(|content| !content.trim().is_empty());
+        if is(&tag.http_equiv, "content-security-policy") {
+            if self.policies.len() < MAX_ELEMENTS {
+                self.policies.extend(content);
+            }
         } else if is(&tag.name, "referrer") {
-            &mut self.referrers
-        } else {
-            return;
-        };
-        if let Some(content) = tag.content
-            && !content.trim().is_empty()
-            && list.len() < MAX_ELEMENTS
-        {
-            list.push(content);
+            self.referrer = content.or(self.referrer.take());
         }
     }
 }

@@ -29,6 +29,8 @@
 //!   for a public suffix is counted although browsers drop it.
 //! - *HTML.* The page is scanned, not parsed: markup that only an HTML parser repairs may be read
 //!   in another way.
+//! - *Several policies.* A source that one of several policies names twice is lost there, and kept
+//!   here.
 //! - *What was not asked.* The scanner also collects cookies that `/robots.txt` sets.
 //!
 //! # What the grade does not see

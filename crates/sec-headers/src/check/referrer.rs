@@ -35,16 +35,16 @@ const INVALID: Verdict = Verdict::bad(
     "Send strict-origin-when-cross-origin or same-origin",
 );
 
-/// The last known token counts (Referrer Policy, section 8.1), those of `<meta>` after the header's.
+/// The last known token counts (Referrer Policy, section 8.1), those of the last `<meta>` after the header's.
 pub(super) fn judge(input: &Input<'_>, findings: &mut Findings) -> Outcome {
     let header = input.joined(REFERRER_POLICY);
-    let metas = input.page.referrers.iter().map(String::as_str);
+    let meta = input.page.referrer.as_deref();
     let mut said = false;
     let mut verdict = None;
     for token in header
         .as_deref()
         .into_iter()
-        .chain(metas)
+        .chain(meta)
         .flat_map(|text| text.split(','))
     {
         said = true;

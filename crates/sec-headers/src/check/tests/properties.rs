@@ -71,6 +71,60 @@ fn html() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
+/// Text that is as long as a server lets it be must not take longer than its length: each of these is
+/// a megabyte, and a loop within a loop over it would not come to an end.
+#[test]
+fn long_headers_are_read_once() {
+    let rows = [
+        ("content-security-policy", "script-src 'nonce-a' x;"),
+        ("content-security-policy", "a, "),
+        ("content-security-policy", "'self' "),
+        ("strict-transport-security", "max-age=1;"),
+        ("permissions-policy", "a=(), "),
+        ("permissions-policy", "("),
+        ("reporting-endpoints", "a=\"/\", "),
+        ("report-to", "{},"),
+        ("report-to", "["),
+        ("set-cookie", "a=b; SameSite;"),
+        ("cache-control", "public,"),
+        ("clear-site-data", "x,"),
+        ("referrer-policy", "x,"),
+        ("access-control-allow-origin", "https://a.example,"),
+    ];
+    for (name, piece) in rows {
+        let mut headers = HeaderMap::new();
+        let value = piece.repeat((1 << 20) / piece.len());
+        headers.insert(name, HeaderValue::from_str(&value).unwrap());
+        let report = Check::new(&headers).earlier(&headers).run();
+        assert!(report.to_string().len() < 200 * 1024, "{name}");
+    }
+    let mut headers = HeaderMap::new();
+    for index in 0..10_000 {
+        let value = HeaderValue::from_str(&format!("c{index}=x; SameSite=None")).unwrap();
+        headers.append("set-cookie", value);
+    }
+    let report = Check::new(&headers).run();
+    assert_eq!(report.findings().len(), 200);
+    assert!(!report.is_clean() && report.to_string().contains(" more\n"));
+
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", HeaderValue::from_static("text/html"));
+    for piece in [
+        "<",
+        "<a ",
+        "<script>",
+        "<!--",
+        "</",
+        "<meta content=&",
+        "<script></scrip",
+        "&#",
+    ] {
+        let html = piece.repeat((1 << 20) / piece.len());
+        let report = Check::new(&headers).html(&html).run();
+        assert_eq!(report.outcomes().len(), 10, "{piece}");
+    }
+}
+
 proptest! {
     #[test]
     fn every_answer_has_a_report(
