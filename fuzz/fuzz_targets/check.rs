@@ -27,9 +27,11 @@ fuzz_target!(|text: &str| {
         .earlier(&headers)
         .run();
     assert_eq!(report.outcomes().len(), 10);
-    let lost: i32 = report.findings().iter().map(|finding| finding.points()).sum();
+    let findings = report.findings().iter();
+    let lost: i32 = findings.map(|finding| finding.points()).sum();
     let outcomes = report.outcomes().iter().map(|outcome| outcome.points());
-    assert_eq!(lost, outcomes.filter(|points| *points < 0).sum());
+    let expected: i32 = outcomes.filter(|points| *points < 0).sum();
+    assert_eq!(lost, expected, "{report}");
     let text = report.to_string();
     assert!(text.len() < 200 * 1024);
     assert!(!text.contains(|c: char| c.is_control() && c != '\n'));
