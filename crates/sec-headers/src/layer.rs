@@ -142,7 +142,9 @@ impl Inner {
         Ok(Some(Finish {
             policy: self.policy.clone(),
             context,
-            authorized: request.headers().contains_key(AUTHORIZATION),
+            // Cache rules alone ask for it.
+            authorized: self.policy.differs_somewhere()
+                && request.headers().contains_key(AUTHORIZATION),
             nonce,
         }))
     }

@@ -144,7 +144,9 @@ impl HeaderPolicy {
                 && status != StatusCode::NOT_MODIFIED
                 && wins(winning.clear_site_data, &CLEAR_SITE_DATA)
         });
-        let own_policies = POLICIES.map(|name| !nonced && own.contains_key(name));
+        // Looked for only where a handler could have named the nonce itself.
+        let sought = nonce.filter(|_| !nonced);
+        let own_policies = POLICIES.map(|name| sought.filter(|_| own.contains_key(name)));
         form.take_over(headers, own);
         if let Some(value) = cache {
             headers.insert(CACHE_CONTROL, value.clone());
@@ -152,8 +154,8 @@ impl HeaderPolicy {
         if let Some(value) = clears {
             headers.insert(CLEAR_SITE_DATA, value.clone());
         }
-        for (name, own) in POLICIES.into_iter().zip(own_policies) {
-            if !own || !nonce.is_some_and(|nonce| carries(headers, name, nonce)) {
+        for (name, nonce) in POLICIES.into_iter().zip(own_policies) {
+            if !nonce.is_some_and(|nonce| carries(headers, name, nonce)) {
                 continue;
             }
             if status == StatusCode::NOT_MODIFIED {
@@ -174,6 +176,11 @@ impl HeaderPolicy {
 }
 
 impl HeaderPolicy {
+    /// Whether anything is said for single paths, or for handlers to choose.
+    pub(crate) fn differs_somewhere(&self) -> bool {
+        self.0.overrides.is_some()
+    }
+
     pub(super) fn overrides(&self) -> Option<&routes::Built> {
         self.0.overrides.as_deref()
     }
