@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn look_alikes_are_other_origins() {
+fn lookalikes_are_other_origins() {
     let cors = listed(&[APP, "https://*.example.com", "http://*.localhost:3000"]);
     let cors = cors.build().unwrap();
     for origin in [

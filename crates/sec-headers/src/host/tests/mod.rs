@@ -142,7 +142,7 @@ fn a_host_that_is_not_listed_is_misdirected() {
         ("[2001:db8::2]", "another IPv6 address"),
         // A page whose name is re-bound to this address: Django CVE-2016-9014.
         ("rebound.attacker.example:3000", "DNS rebinding"),
-        // The wild card is for labels below, not for the apex nor for look-alikes.
+        // The wild card is for labels below, not for the apex nor for lookalikes.
         ("multitenant.example", "the apex"),
         ("evilmultitenant.example", "no label boundary"),
         (".multitenant.example", "an empty label"),
