@@ -1,10 +1,11 @@
 //! The future that every layer of the family returns: decide, then call, then finish the head.
 //!
-//! A crate wraps [`Gate`] (its decision is ready at once) or [`AsyncGate`] (its decision waits for a
+//! A layer that decides at once implements [`Decide`], and [`GateService`] is its service. Elsewhere a crate wraps [`Gate`] (its decision is ready at once) or [`AsyncGate`] (its decision waits for a
 //! store) in an opaque type of its own, so that the kind of future is not part of its public face.
 //! Neither allocates.
 
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -93,6 +94,55 @@ where
                 // Polled after it was ready: a fault of the caller, to whom a future owes nothing more.
                 None => Poll::Pending,
             },
+        }
+    }
+}
+
+/// A layer's decision, made at once.
+pub trait Decide {
+    /// What happens to the head of the answer to a request that passes.
+    type Finish: OnResponse;
+
+    /// Lets the request pass, changed or not, or answers it.
+    ///
+    /// # Errors
+    /// The answer; the inner service is then never called.
+    fn decide<B>(&self, request: &mut Request<B>) -> Result<Self::Finish, Box<Response<Bytes>>>;
+}
+
+/// The service of a layer that [decides](Decide) at once. It calls the service that was polled ready, and allocates nothing.
+#[derive(Debug, Clone)]
+pub struct GateService<S, L> {
+    inner: S,
+    layer: L,
+}
+
+impl<S, L> GateService<S, L> {
+    /// `inner` behind this layer's decision.
+    pub const fn new(inner: S, layer: L) -> Self {
+        Self { inner, layer }
+    }
+}
+
+impl<S, L, ReqB, ResB> Service<Request<ReqB>> for GateService<S, L>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>> + Clone,
+    L: Decide,
+{
+    type Response = Response<Body<ResB>>;
+    type Error = S::Error;
+    type Future = Gate<S::Future, L::Finish>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
+        let clone = self.inner.clone();
+        let mut inner = mem::replace(&mut self.inner, clone);
+        match self.layer.decide(&mut request) {
+            Ok(finish) => Gate::pass(inner.call(request), finish),
+            Err(response) => Gate::refuse(*response),
         }
     }
 }

@@ -50,12 +50,12 @@ pub use self::csp::{
 pub use self::document::{DocumentPolicy, DocumentValue};
 pub use self::error::{Fault, FaultKind, PolicyError};
 pub use self::guard::{
-    CrossOriginGuard, CrossOriginGuardFuture, CrossOriginGuardLayer, CrossOriginGuardService,
-    CrossOriginReason, CrossOriginRefusal, GuardConfig,
+    CrossOriginGuard, CrossOriginGuardLayer, CrossOriginGuardService, CrossOriginReason,
+    CrossOriginRefusal, GuardConfig,
 };
 pub use self::host::{
-    HostConfig, HostDecision, HostGuard, HostGuardFuture, HostGuardLayer, HostGuardService,
-    HostReason, HostRefusal, HttpsRedirect,
+    HostConfig, HostDecision, HostGuard, HostGuardLayer, HostGuardService, HostReason, HostRefusal,
+    HttpsRedirect,
 };
 pub use self::integrity::{IntegrityDestination, IntegrityPolicy};
 pub use self::layer::{HeadersFuture, HeadersLayer, HeadersService};

@@ -1,18 +1,12 @@
 use std::fmt;
-use std::future::Future;
-use std::mem;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, VARY};
 use http::{HeaderValue, Request, Response};
-use pin_project_lite::pin_project;
-use sec_core::gate::Gate;
-use sec_core::{Body, OnRefusal, Problem, ProblemRefusal, RequestContext, RequestView, refuse};
+use sec_core::gate::{Decide, GateService};
+use sec_core::{OnRefusal, Problem, ProblemRefusal, RequestContext, RequestView, refuse};
 use tower_layer::Layer;
-use tower_service::Service;
 
 use super::{CrossOriginGuard, CrossOriginRefusal, GuardConfig};
 use crate::error::PolicyError;
@@ -118,66 +112,17 @@ impl<S> Layer<S> for CrossOriginGuardLayer {
     type Service = CrossOriginGuardService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        CrossOriginGuardService {
-            inner,
-            layer: self.clone(),
-        }
+        GateService::new(inner, self.clone())
     }
 }
 
 /// The service of [`CrossOriginGuardLayer`].
-#[derive(Debug, Clone)]
-pub struct CrossOriginGuardService<S> {
-    inner: S,
-    layer: CrossOriginGuardLayer,
-}
+pub type CrossOriginGuardService<S> = GateService<S, CrossOriginGuardLayer>;
 
-impl<S, ReqB, ResB> Service<Request<ReqB>> for CrossOriginGuardService<S>
-where
-    S: Service<Request<ReqB>, Response = Response<ResB>> + Clone,
-{
-    type Response = Response<Body<ResB>>;
-    type Error = S::Error;
-    type Future = CrossOriginGuardFuture<S::Future>;
+impl Decide for CrossOriginGuardLayer {
+    type Finish = ();
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        let clone = self.inner.clone();
-        let mut inner = mem::replace(&mut self.inner, clone);
-        let gate = match self.layer.0.decide(RequestView::from(&request)) {
-            Ok(()) => Gate::pass(inner.call(request), ()),
-            Err(response) => Gate::refuse(*response),
-        };
-        CrossOriginGuardFuture { gate }
-    }
-}
-
-pin_project! {
-    /// The answer of [`CrossOriginGuardService`].
-    #[must_use = "futures do nothing unless polled"]
-    pub struct CrossOriginGuardFuture<F> {
-        #[pin]
-        gate: Gate<F, ()>,
-    }
-}
-
-impl<F, B, E> Future for CrossOriginGuardFuture<F>
-where
-    F: Future<Output = Result<Response<B>, E>>,
-{
-    type Output = Result<Response<Body<B>>, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().gate.poll(cx)
-    }
-}
-
-impl<F> fmt::Debug for CrossOriginGuardFuture<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CrossOriginGuardFuture")
-            .finish_non_exhaustive()
+    fn decide<B>(&self, request: &mut Request<B>) -> Result<(), Box<Response<Bytes>>> {
+        self.0.decide(RequestView::from(&*request))
     }
 }

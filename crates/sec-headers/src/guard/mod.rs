@@ -11,7 +11,7 @@ use http::header::ORIGIN;
 use sec_core::{FieldFaults, PathRules, RequestContext, RequestView, Section};
 use serde::Deserialize;
 
-pub use self::layer::{CrossOriginGuardFuture, CrossOriginGuardLayer, CrossOriginGuardService};
+pub use self::layer::{CrossOriginGuardLayer, CrossOriginGuardService};
 pub use self::refusal::{CrossOriginReason, CrossOriginRefusal};
 use crate::browser::{Single, may_change};
 use crate::config::{path_rules, report};

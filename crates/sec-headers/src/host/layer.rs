@@ -1,18 +1,12 @@
 use std::fmt;
-use std::future::Future;
-use std::mem;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, Request, Response};
-use pin_project_lite::pin_project;
-use sec_core::gate::Gate;
-use sec_core::{Body, OnRefusal, Problem, ProblemRefusal, RequestContext, RequestView, refuse};
+use sec_core::gate::{Decide, GateService};
+use sec_core::{OnRefusal, Problem, ProblemRefusal, RequestContext, RequestView, refuse};
 use tower_layer::Layer;
-use tower_service::Service;
 
 use super::{HostConfig, HostDecision, HostGuard, HostReason, HostRefusal};
 use crate::error::PolicyError;
@@ -117,65 +111,17 @@ impl<S> Layer<S> for HostGuardLayer {
     type Service = HostGuardService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        HostGuardService {
-            inner,
-            layer: self.clone(),
-        }
+        GateService::new(inner, self.clone())
     }
 }
 
 /// The service of [`HostGuardLayer`].
-#[derive(Debug, Clone)]
-pub struct HostGuardService<S> {
-    inner: S,
-    layer: HostGuardLayer,
-}
+pub type HostGuardService<S> = GateService<S, HostGuardLayer>;
 
-impl<S, ReqB, ResB> Service<Request<ReqB>> for HostGuardService<S>
-where
-    S: Service<Request<ReqB>, Response = Response<ResB>> + Clone,
-{
-    type Response = Response<Body<ResB>>;
-    type Error = S::Error;
-    type Future = HostGuardFuture<S::Future>;
+impl Decide for HostGuardLayer {
+    type Finish = ();
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        let clone = self.inner.clone();
-        let mut inner = mem::replace(&mut self.inner, clone);
-        let gate = match self.layer.0.decide(RequestView::from(&request)) {
-            Ok(()) => Gate::pass(inner.call(request), ()),
-            Err(response) => Gate::refuse(*response),
-        };
-        HostGuardFuture { gate }
-    }
-}
-
-pin_project! {
-    /// The answer of [`HostGuardService`].
-    #[must_use = "futures do nothing unless polled"]
-    pub struct HostGuardFuture<F> {
-        #[pin]
-        gate: Gate<F, ()>,
-    }
-}
-
-impl<F, B, E> Future for HostGuardFuture<F>
-where
-    F: Future<Output = Result<Response<B>, E>>,
-{
-    type Output = Result<Response<Body<B>>, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().gate.poll(cx)
-    }
-}
-
-impl<F> fmt::Debug for HostGuardFuture<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HostGuardFuture").finish_non_exhaustive()
+    fn decide<B>(&self, request: &mut Request<B>) -> Result<(), Box<Response<Bytes>>> {
+        self.0.decide(RequestView::from(&*request))
     }
 }

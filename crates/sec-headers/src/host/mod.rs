@@ -13,7 +13,7 @@ use http::Method;
 use sec_core::{Authority, PathRules, RequestContext, RequestView, Scheme};
 
 pub use self::config::HostConfig;
-pub use self::layer::{HostGuardFuture, HostGuardLayer, HostGuardService};
+pub use self::layer::{HostGuardLayer, HostGuardService};
 use self::pattern::Pattern;
 pub use self::redirect::HttpsRedirect;
 pub use self::refusal::{HostReason, HostRefusal};
