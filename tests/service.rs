@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 
 use quickstart::tour;
+use sec_headers::check::{Grade, check};
 use serde_json::json;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -138,6 +139,11 @@ async fn behind_a_tls_front_the_page_is_told_so() {
     assert!(
         page.header("content-security-policy")
             .contains("upgrade-insecure-requests")
+    );
+    let report = check(&page.headers);
+    assert!(
+        report.grade() == Grade::APlus && report.is_clean(),
+        "{report}"
     );
     // Who came to the front over plain http is sent on; health checks are not.
     let over_http = [headers[0], ("x-forwarded-proto", "http"), headers[2]];
