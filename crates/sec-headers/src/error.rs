@@ -3,7 +3,7 @@ use std::fmt;
 /// Why a policy could not be built: every fault that was found, not only the first.
 ///
 /// It is made at construction alone; nothing in this crate fails while a request is served.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PolicyError {
     faults: Vec<Fault>,
 }
@@ -72,6 +72,19 @@ impl fmt::Display for PolicyError {
                 f.write_str("; ")?;
             }
             fault.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+/// One line for each fault: what a `main` that returns its error shows.
+impl fmt::Debug for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.faults.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            fmt::Display::fmt(fault, f)?;
         }
         Ok(())
     }

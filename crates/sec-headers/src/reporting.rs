@@ -48,6 +48,10 @@ impl ReportingEndpoints {
         known.map(|(_, address)| address.as_str())
     }
 
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.endpoints.iter().map(|(name, _)| name.as_str())
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -80,6 +80,7 @@ fn each_header_with_a_nonce_costs_one_more() {
     let fixed = SecHeaders::api().build().unwrap();
     let nonced = SecHeaders::web_app().build().unwrap();
     let both = SecHeaders::web_app()
+        .report_to("csp", "/reports")
         .csp_report_only(sec_headers::Csp::strict())
         .build()
         .unwrap();

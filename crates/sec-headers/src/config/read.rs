@@ -56,7 +56,7 @@ impl SecHeaders {
     /// What a section can say of the whole and of an override alike.
     pub(super) fn configure(mut self, config: &HeadersConfig) -> Self {
         for name in &config.leave_out {
-            self = self.by_name("leave_out", name, Self::without);
+            self = self.by_name("leave_out", name, Self::leave_out);
         }
         for name in &config.remove {
             self = self.by_name("remove", name, Self::remove);

@@ -18,9 +18,9 @@ impl SecHeaders {
             return self;
         };
         if config.endpoints.contains_key("csp") {
-            let fault =
-                PolicyError::one("csp", FaultKind::Endpoint, "is what report_endpoint names");
-            self.take_faults("endpoints", fault);
+            let why = "declares an endpoint named `csp`, and so does `endpoints`: rename that one";
+            let fault = PolicyError::one("report_endpoint", FaultKind::Endpoint, why);
+            self.take_faults("", fault);
         }
         self.report_to("csp", address)
     }
@@ -129,7 +129,7 @@ impl SecHeaders {
                 policy = policy.report_to(endpoint);
                 continue;
             }
-            match Feature::named(feature) {
+            match Feature::written(feature) {
                 Ok(feature) => policy = policy.report_feature_to(feature, endpoint),
                 Err(error) => {
                     let faults = error.into_faults().into_iter();

@@ -99,10 +99,10 @@ fn every_fault_names_its_field() {
             "csp_development": {"connect-src": ["a b"], "sandbox": []},
             "csp_report_only": {"style-src": ["'none'", "'self'"]},
             "report_endpoint": "csp",
-            "permissions": {"Camera": [], "usb": ["'none'"]},
+            "permissions": {"Camera": [], "geolocaton": [], "usb": ["'none'"]},
             "frame_options": "ALLOW-FROM https://a.example",
             "referrer_policy": "none",
-            "leave_out": ["X Frame"],
+            "leave_out": ["X Frame", "X-Frame-Optoins"],
             "remove": ["Server:"]
         }"#,
     );
@@ -122,7 +122,9 @@ fn every_fault_names_its_field() {
             "hsts",
             "include[0]",
             "leave_out",
+            "leave_out",
             "permissions.Camera",
+            "permissions.geolocaton",
             "permissions.usb",
             "referrer_policy",
             "remove",

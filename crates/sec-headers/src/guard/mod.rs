@@ -15,6 +15,7 @@ pub use self::layer::{CrossOriginGuardLayer, CrossOriginGuardService};
 pub use self::refusal::{CrossOriginReason, CrossOriginRefusal};
 use crate::browser::{Single, may_change};
 use crate::config::{path_rules, report};
+use crate::cors::OriginPattern;
 use crate::error::{Fault, PolicyError};
 use crate::names::SEC_FETCH_SITE;
 use crate::origin::{self, Origin};
@@ -39,7 +40,7 @@ use crate::origin::{self, Origin};
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct CrossOriginGuard {
-    trusted: Vec<Origin>,
+    trusted: Vec<Trusted>,
     paths: PathRules,
     log_only: bool,
 }
@@ -77,13 +78,14 @@ impl CrossOriginGuard {
     }
 
     /// Lets this origin send everything that a page of our own may. Whoever runs scripts there can
-    /// act for our users.
+    /// act for our users: with a pattern (`https://*.example.com`, see [`OriginPattern`]), whoever gets
+    /// hold of any sub-domain, a forgotten one included.
     ///
     /// # Errors
     ///
-    /// Those of [`Origin::parse`].
+    /// Those of [`Origin::parse`] and [`OriginPattern::parse`].
     pub fn trust(mut self, origin: &str) -> Result<Self, PolicyError> {
-        self.trusted.push(Origin::parse(origin)?);
+        self.trusted.push(Trusted::parse(origin)?);
         Ok(self)
     }
 
@@ -146,8 +148,30 @@ impl CrossOriginGuard {
         let Single::One(bytes) = origin else {
             return false;
         };
-        std::str::from_utf8(bytes)
-            .is_ok_and(|text| self.trusted.iter().any(|known| known.is_named_by(text)))
+        std::str::from_utf8(bytes).is_ok_and(|text| self.trusted.iter().any(|known| known.is(text)))
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Trusted {
+    Origin(Origin),
+    Pattern(OriginPattern),
+}
+
+impl Trusted {
+    fn parse(text: &str) -> Result<Self, PolicyError> {
+        if text.contains('*') {
+            OriginPattern::parse(text).map(Self::Pattern)
+        } else {
+            Origin::parse(text).map(Self::Origin)
+        }
+    }
+
+    fn is(&self, header: &str) -> bool {
+        match self {
+            Self::Origin(origin) => origin.is_named_by(header),
+            Self::Pattern(pattern) => pattern.is_matched_by(header),
+        }
     }
 }
 

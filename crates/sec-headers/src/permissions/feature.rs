@@ -36,6 +36,19 @@ macro_rules! features {
                     other => other_feature(other),
                 }
             }
+
+            /// As a file says it: a name that is nearly a known one is a slip.
+            pub(crate) fn written(name: &str) -> Result<Self, PolicyError> {
+                let feature = Self::named(name)?;
+                let known = [$($text),*];
+                match known.iter().find(|known| is_slip(name, known)) {
+                    Some(meant) => {
+                        let why = format!("`{name}` is no known feature; did you mean `{meant}`?");
+                        Err(PolicyError::one("", FaultKind::Feature, why))
+                    }
+                    None => Ok(feature),
+                }
+            }
         }
     };
 }
@@ -96,5 +109,24 @@ fn other_feature(name: &str) -> Result<Feature, PolicyError> {
             name.escape_debug()
         );
         Err(PolicyError::one("", FaultKind::Feature, message))
+    }
+}
+
+/// Whether one letter too many, too few, another one, or two in the wrong order make one name the other.
+fn is_slip(name: &str, known: &str) -> bool {
+    let (name, known) = (name.as_bytes(), known.as_bytes());
+    let same = |(a, b): &(&u8, &u8)| a == b;
+    let before = name.iter().zip(known).take_while(same).count();
+    let (name, known) = (
+        name.get(before..).unwrap_or_default(),
+        known.get(before..).unwrap_or_default(),
+    );
+    let ends = name.iter().rev().zip(known.iter().rev());
+    let after = ends.take_while(same).count();
+    let rest = |text: &[u8]| text.len().saturating_sub(after);
+    match (name, known) {
+        ([], []) => false,
+        ([a, b, ..], [c, d, ..]) if (rest(name), rest(known)) == (2, 2) => a == d && b == c,
+        _ => before > 2 && rest(name) <= 1 && rest(known) <= 1,
     }
 }

@@ -138,7 +138,7 @@ impl PermissionsPolicy {
                 Err(error) => faults.extend(error.into_faults()),
             }
         }
-        let known = match Feature::named(feature) {
+        let known = match Feature::written(feature) {
             Ok(known) => known,
             Err(error) => {
                 faults.extend(error.into_faults());

@@ -79,6 +79,19 @@ fn names_that_break_the_header_are_refused() {
             "{name}"
         );
     }
+    for (slip, meant) in [
+        ("geolocaton", "geolocation"),
+        ("geolocatoin", "geolocation"),
+        ("cameras", "camera"),
+        ("microphome", "microphone"),
+    ] {
+        let error = Feature::written(slip).unwrap_err().to_string();
+        assert!(error.contains(meant), "{error}");
+        assert!(Feature::named(slip).is_ok(), "code may say anything");
+    }
+    for new in ["new-thing", "camera-array", "hidden", "payment"] {
+        assert!(Feature::written(new).is_ok(), "{new}");
+    }
     assert_eq!(Feature::named("camera").unwrap(), Feature::Camera);
     assert_eq!(Feature::named("new-thing").unwrap().as_str(), "new-thing");
     assert_eq!(PermissionsPolicy::new().header().unwrap(), None);

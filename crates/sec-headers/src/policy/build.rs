@@ -51,6 +51,13 @@ impl SecHeaders {
             let name = csp.as_ref().and_then(Csp::endpoint_name);
             self.check_endpoints(field, name, faults);
         }
+        if report_only.as_ref().is_some_and(Csp::reports_nowhere) {
+            faults.push(Fault::new(
+                "csp_report_only.report-to",
+                FaultKind::UnknownEndpoint,
+                "a policy on trial reports nowhere, and nobody would ever hear of it: name an endpoint",
+            ));
+        }
         let permissions = self.permissions.as_ref();
         if let Some(policy) = permissions {
             self.check_endpoints("permissions", policy.endpoint_names(), faults);
@@ -210,9 +217,11 @@ impl SecHeaders {
         let field = format!("{field}.report-to");
         for name in names {
             if self.endpoints.address(name).is_none() {
+                let declared: Vec<&str> = self.endpoints.names().collect();
                 let message = format!(
-                    "reports to `{}`, which is no declared endpoint",
-                    name.escape_debug()
+                    "reports to `{}`, which is no declared endpoint (declared: [{}])",
+                    name.escape_debug(),
+                    declared.join(", ")
                 );
                 faults.push(Fault::new(&field, FaultKind::UnknownEndpoint, message));
             }

@@ -31,7 +31,11 @@ impl HeaderPolicy {
             return Ok(policy.clone());
         }
         let known: Vec<&str> = named.iter().map(|(known, _)| known.as_str()).collect();
-        let message = format!("is none of the named header sets [{}]", known.join(", "));
+        let message = if known.is_empty() {
+            "is no named header set: there are none".to_owned()
+        } else {
+            format!("is none of the named header sets [{}]", known.join(", "))
+        };
         let field = format!("named {name:?}");
         Err(PolicyError::one(field, FaultKind::Setting, message))
     }

@@ -263,6 +263,21 @@ impl SecHeaders {
         self
     }
 
+    /// [`without`](Self::without) for a name from a file, where one that no set has is a slip.
+    pub(crate) fn leave_out(mut self, name: HeaderName) -> Self {
+        let mut set = self.fixed.iter().chain(&self.added);
+        if is_managed(&name)
+            || name == header::CACHE_CONTROL
+            || set.any(|(known, _)| *known == name)
+        {
+            return self.without(name);
+        }
+        let message = format!("`{name}` is none of the headers of this set");
+        let fault = Fault::new("leave_out", FaultKind::Header, message);
+        self.faults.push(fault);
+        self
+    }
+
     pub(crate) fn permissions_or_default(&self) -> PermissionsPolicy {
         self.permissions.clone().unwrap_or_default()
     }

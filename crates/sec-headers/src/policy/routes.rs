@@ -10,7 +10,7 @@ use super::cache::CacheRules;
 use super::{HeaderPolicy, SecHeaders};
 use crate::cache_control::CacheControl;
 use crate::clear_site_data::{SiteData, clear_site_data};
-use crate::csp::Source;
+use crate::csp::{Directive, Source};
 use crate::error::{Fault, FaultKind};
 use crate::values::FrameOptions;
 
@@ -117,19 +117,24 @@ impl SecHeaders {
         self
     }
 
-    /// Who may frame the page: `frame-ancestors` of the enforced Content-Security-Policy, and
-    /// `X-Frame-Options` so that old browsers are told the same.
+    /// Who may frame the page: `frame-ancestors` of the Content-Security-Policy, of the one on trial as
+    /// well where it says so too, and `X-Frame-Options` so that old browsers are told the same.
     ///
     /// `'none'` (or nothing) goes with `DENY`, `'self'` with `SAMEORIGIN`. Other origins cannot be
     /// said in `X-Frame-Options`, which is then left out. A page that frames this one under
     /// `Cross-Origin-Embedder-Policy` also needs [`resource_policy`](Self::resource_policy).
-    pub fn frame_ancestors(self, sources: impl IntoIterator<Item = Source>) -> Self {
+    pub fn frame_ancestors(mut self, sources: impl IntoIterator<Item = Source>) -> Self {
         let sources: Vec<Source> = sources.into_iter().collect();
         let options = match sources.as_slice() {
             [] | [Source::None] => Some(FrameOptions::Deny),
             [Source::SelfOrigin] => Some(FrameOptions::SameOrigin),
             _ => None,
         };
+        let trial = self.csp_report_only.take();
+        self.csp_report_only = trial.map(|trial| match trial.sources(Directive::FrameAncestors) {
+            Some(_) => trial.frame_ancestors(sources.iter().cloned()),
+            None => trial,
+        });
         let headers = self.edit_csp(|csp| csp.frame_ancestors(sources));
         match options {
             Some(options) => headers.frame_options(options),

@@ -98,6 +98,37 @@ fn sec_fetch_site_decides_first() {
 
 /// Go's TestCrossOriginProtectionTrustedOriginBypass.
 #[test]
+fn a_pattern_trusts_sub_domains_and_nothing_that_looks_like_them() {
+    let guard = CrossOriginGuard::new()
+        .trust("https://*.tenants.example")
+        .unwrap();
+    for (origin, passes) in [
+        ("https://a.tenants.example", true),
+        ("https://A.B.tenants.example:443", true),
+        ("https://tenants.example", false),
+        ("https://eviltenants.example", false),
+        ("http://a.tenants.example", false),
+        ("https://a.tenants.example.evil.example", false),
+        ("https://user@a.tenants.example", false),
+    ] {
+        for site in ["cross-site", ""] {
+            let mut request = Request::post("/").header("origin", origin);
+            if !site.is_empty() {
+                request = request.header("sec-fetch-site", site);
+            }
+            let request = request.body(()).unwrap();
+            let context = RequestContext::builder()
+                .authority("api.example")
+                .unwrap()
+                .build();
+            let verdict = guard.verify(RequestView::from(&request), &context);
+            assert_eq!(verdict.is_ok(), passes, "{origin} {site}");
+        }
+    }
+    assert!(CrossOriginGuard::new().trust("https://*.com").is_err());
+}
+
+#[test]
 fn trusted_origins_pass_however_they_are_spelled() {
     let guard = CrossOriginGuard::new()
         .trust("HTTPS://Trusted.example:443")

@@ -43,6 +43,7 @@ fn context(path: &str) -> RequestContext {
 async fn the_layer_gives_each_request_its_nonce() {
     let layer = HeadersLayer::new(
         SecHeaders::web_app()
+            .report_to("csp", "/reports")
             .csp_report_only(Csp::strict())
             .build()
             .unwrap(),

@@ -278,6 +278,7 @@ fn vary_and_cookies_are_added_to_what_is_there() {
 #[test]
 fn reports_have_a_place_to_go_or_the_policy_is_refused() {
     let policy = SecHeaders::web_app()
+        .report_to("csp", "/reports")
         .csp_report_only(Csp::strict())
         .report_to("csp", "/csp-report")
         .legacy_report_to(true)
@@ -343,6 +344,7 @@ fn all_faults_are_told_at_once() {
     assert_eq!(
         fields,
         [
+            "csp_report_only.report-to",
             "endpoints.Bad",
             "csp.font-src",
             "csp.img-src",

@@ -117,6 +117,7 @@ fn a_policy_that_says_nothing_over_http_is_not_sent_there() {
 fn a_304_has_no_nonce() {
     // NetEscapades.AspNetCore.SecurityHeaders #117: the cached page was rendered with another one.
     let nonced = SecHeaders::web_app()
+        .report_to("csp", "/reports")
         .csp_report_only(Csp::strict())
         .build()
         .unwrap();

@@ -6,7 +6,7 @@ use sec_core::Scheme;
 
 use super::own;
 use crate::{
-    Answer, CacheControl, CspNonce, Fault, FrameOptions, HeaderPolicy, Hsts, Precedence,
+    Answer, CacheControl, Csp, CspNonce, Fault, FrameOptions, HeaderPolicy, Hsts, Precedence,
     ReferrerPolicy, ResourcePolicy, SecHeaders, SiteData, Source, names,
 };
 
@@ -217,6 +217,32 @@ fn precedence_and_added_headers_hold_inside_an_override() {
     let base = answered(&policy, "/", &mine);
     assert_eq!(all(&base, X_FRAME_OPTIONS), ["SAMEORIGIN"]);
     assert_eq!(all(&base, SET_COOKIE), ["a=1", "b=2"]);
+}
+
+#[test]
+fn the_policy_on_trial_is_told_the_same_about_frames() {
+    let partner = || Source::host("https://partner.example").unwrap();
+    for (trial, expected) in [
+        (Csp::api(), "frame-ancestors https://partner.example"),
+        (Csp::empty().img_src([Source::SelfOrigin]), "img-src 'self'"),
+    ] {
+        let policy = SecHeaders::web_app()
+            .report_to("csp", "/reports")
+            .csp_report_only(trial)
+            .frame_ancestors([partner()])
+            .build()
+            .unwrap();
+        let mut headers = HeaderMap::new();
+        policy.apply(&mut headers, StatusCode::OK, Scheme::Https, None);
+        let trial = headers["content-security-policy-report-only"]
+            .to_str()
+            .unwrap();
+        assert!(trial.contains(expected), "{trial}");
+        assert_eq!(
+            trial.contains("frame-ancestors"),
+            expected.contains("frame-ancestors")
+        );
+    }
 }
 
 #[test]

@@ -143,7 +143,11 @@ fn policies_are_written_as_theirs() {
     expected.remove(1);
     is("can override the default options", changed, &expected);
 
-    let trial = SecHeaders::none().csp_report_only(Csp::empty().default_src([Source::SelfOrigin]));
+    // Theirs may report nowhere; ours may not.
+    let trial = Csp::empty()
+        .default_src([Source::SelfOrigin])
+        .report_uri("/reports");
+    let trial = SecHeaders::none().csp_report_only(trial);
     let map = applied(&trial.build().unwrap(), Scheme::Https);
     assert_eq!(
         map.len(),
@@ -152,7 +156,7 @@ fn policies_are_written_as_theirs() {
     );
     assert_eq!(
         map[CONTENT_SECURITY_POLICY_REPORT_ONLY],
-        "default-src 'self'"
+        "default-src 'self'; report-uri /reports"
     );
 
     is(
