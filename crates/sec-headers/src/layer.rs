@@ -9,7 +9,7 @@ use http::header::AUTHORIZATION;
 use http::{Request, Response, response};
 use pin_project_lite::pin_project;
 use sec_core::gate::{Gate, OnResponse};
-use sec_core::{Body, MissingLayer, PathRules, Problem, RequestContext, Scheme};
+use sec_core::{Body, Identity, MissingLayer, PathRules, Problem, RequestContext, Scheme};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -204,10 +204,19 @@ struct Finish {
 
 impl OnResponse for Finish {
     fn on_response(self, parts: &mut response::Parts) {
+        // A choice is this layer's: one further out never saw the handler choose it.
+        let chosen = parts.extensions.remove::<HeaderPolicy>();
         let answer = Answer::of(&self.context, parts.status)
             .nonce(self.nonce.as_ref())
-            .authorized(self.authorized)
-            .chosen(parts.extensions.get());
+            .authorized(self.authorized || self.is_about_somebody())
+            .chosen(chosen.as_ref());
         self.policy.apply_for(&mut parts.headers, &answer);
+    }
+}
+
+impl Finish {
+    /// Whether somebody was recognised, by a cookie for one. Cache rules alone ask for it.
+    fn is_about_somebody(&self) -> bool {
+        self.policy.differs_somewhere() && matches!(self.context.identity(), Identity::Known(_))
     }
 }

@@ -107,6 +107,9 @@ impl SecHeaders {
         }
         if !config.csp.is_empty() {
             self = self.edit_csp(|csp| said(csp, &config.csp));
+            if config.frame_options.is_none() {
+                self = self.frame_options_of_policy();
+            }
         }
         if !config.csp_report_only.is_empty() {
             self = self.csp_report_only(said(Csp::empty(), &config.csp_report_only));

@@ -27,8 +27,8 @@ pub struct Answer<'a> {
     pub scheme: Scheme,
     /// The nonce that the page was rendered with. Default: none.
     pub nonce: Option<&'a CspNonce>,
-    /// Whether the request carried `Authorization`: its answer is then never made `public` by a
-    /// cache rule (RFC 9111, section 3.5). Default: `false`.
+    /// Whether the request carried `Authorization`, or its sender was recognised in another way: its
+    /// answer is then never made `public` by a cache rule (RFC 9111, section 3.5). Default: `false`.
     pub authorized: bool,
     /// The header set that the handler chose. Default: none.
     pub chosen: Option<&'a HeaderPolicy>,

@@ -1,27 +1,16 @@
 use std::mem;
 use std::sync::Arc;
 
-use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY, CONTENT_TYPE,
-    SET_COOKIE, VARY,
-};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sec_core::Scheme;
 
 use super::cache::Facts;
-use super::private::keep_private;
+use super::form::Form;
+use super::private::{keep_from_cdns, keep_private, tend_policies};
 use super::routes;
-use crate::csp::CspTemplate;
 use crate::names::CLEAR_SITE_DATA;
 use crate::nonce::CspNonce;
-
-/// Up to how many names are compared one by one.
-const FEW: usize = 8;
-
-const POLICIES: [&HeaderName; 2] = [
-    &CONTENT_SECURITY_POLICY,
-    &CONTENT_SECURITY_POLICY_REPORT_ONLY,
-];
 
 /// A checked header set, ready to be applied. Made by [`SecHeaders::build`](crate::SecHeaders::build);
 /// cloning it costs one reference count.
@@ -48,26 +37,10 @@ pub(super) struct Built {
 /// Where the policy wins over the handler, as far as it is not known from [`Form::dropped`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Winning {
-    pub(super) by_default: bool,
+    /// For any header at all.
+    pub(super) anywhere: bool,
     pub(super) cache_control: bool,
     pub(super) clear_site_data: bool,
-}
-
-/// What clients of one scheme are told.
-#[derive(Debug, Default)]
-pub(super) struct Form {
-    /// Every header of the policy, those with a nonce in their form without one.
-    pub(super) base: HeaderMap,
-    /// Those with a nonce.
-    pub(super) templates: Box<[Template]>,
-    /// What is taken from the handler's headers: removed ones, and those that the policy wins.
-    pub(super) dropped: Box<[HeaderName]>,
-}
-
-#[derive(Debug)]
-pub(super) struct Template {
-    pub(super) name: HeaderName,
-    pub(super) csp: CspTemplate,
 }
 
 impl HeaderPolicy {
@@ -144,28 +117,21 @@ impl HeaderPolicy {
                 && status != StatusCode::NOT_MODIFIED
                 && wins(winning.clear_site_data, &CLEAR_SITE_DATA)
         });
-        // Looked for only where a handler could have named the nonce itself.
-        let sought = nonce.filter(|_| !nonced);
-        let own_policies = POLICIES.map(|name| sought.filter(|_| own.contains_key(name)));
-        form.take_over(headers, own);
+        let kept = form.take_over(headers, own);
         if let Some(value) = cache {
             headers.insert(CACHE_CONTROL, value.clone());
         }
         if let Some(value) = clears {
             headers.insert(CLEAR_SITE_DATA, value.clone());
         }
-        for (name, nonce) in POLICIES.into_iter().zip(own_policies) {
-            if !nonce.is_some_and(|nonce| carries(headers, name, nonce)) {
-                continue;
-            }
-            if status == StatusCode::NOT_MODIFIED {
-                headers.remove(name);
-            } else {
-                nonced = true;
-            }
+        if kept.policy {
+            nonced |= tend_policies(headers, status);
         }
         if nonced || clears.is_some() {
             keep_private(headers);
+        } else if kept.targeted && (cache.is_some() || !kept.cache_control) {
+            // Where the policy itself forbids storing, no cache is told otherwise.
+            keep_from_cdns(headers);
         }
         for (name, value) in &self.0.added {
             if *name != VARY || !varies_by(headers, value) {
@@ -189,8 +155,9 @@ impl HeaderPolicy {
         self.0.says_cache_control
     }
 
+    /// Whether the policy wins for any header.
     pub(super) fn wins(&self) -> bool {
-        self.0.winning.by_default
+        self.0.winning.anywhere
     }
 
     /// Whether both are the same built set.
@@ -215,39 +182,6 @@ impl HeaderPolicy {
     }
 }
 
-impl Form {
-    fn has_templates(&self) -> bool {
-        !self.templates.is_empty()
-    }
-
-    fn drops(&self, name: &HeaderName) -> bool {
-        // The names are sorted. Comparing the few of a preset one by one is quicker than a search.
-        if self.dropped.len() <= FEW {
-            return self.dropped.contains(name);
-        }
-        let found = self
-            .dropped
-            .binary_search_by(|dropped| dropped.as_str().cmp(name.as_str()));
-        found.is_ok()
-    }
-
-    /// Moves the handler's headers in, repeated ones whole; each replaces the policy's.
-    fn take_over(&self, headers: &mut HeaderMap, own: HeaderMap) {
-        if own.is_empty() {
-            return;
-        }
-        headers.reserve(own.len());
-        let mut kept = true;
-        headers.extend(own.into_iter().filter(|(name, _)| {
-            // Further values of the same header come without its name.
-            if let Some(name) = name {
-                kept = !self.drops(name);
-            }
-            kept
-        }));
-    }
-}
-
 /// Whether a browser may take the answer for a document whose inline scripts could carry the nonce.
 fn is_document(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(CONTENT_TYPE) else {
@@ -258,7 +192,9 @@ fn is_document(headers: &HeaderMap) -> bool {
     essence.eq_ignore_ascii_case(b"text/html")
         || ends_with(essence, b"/xml")
         || ends_with(essence, b"+xml")
-        || essence.starts_with(b"multipart/")
+        || essence
+            .get(..10)
+            .is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/"))
 }
 
 fn ends_with(text: &[u8], end: &[u8]) -> bool {
@@ -273,15 +209,6 @@ fn varies_by(headers: &HeaderMap, value: &HeaderValue) -> bool {
     };
     value.split(',').map(str::trim).all(|wanted| {
         directives(headers, &VARY).any(|name| name == "*" || name.eq_ignore_ascii_case(wanted))
-    })
-}
-
-/// Whether a policy that the handler wrote itself names this request's nonce.
-fn carries(headers: &HeaderMap, policy: &HeaderName, nonce: &CspNonce) -> bool {
-    let nonce = nonce.as_bytes();
-    headers.get_all(policy).into_iter().any(|value| {
-        let mut places = value.as_bytes().windows(nonce.len());
-        places.any(|place| place == nonce)
     })
 }
 

@@ -8,7 +8,8 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sec_core::Scheme;
 
-use super::apply::{Built, Form, Template, Winning};
+use super::apply::{Built, Winning};
+use super::form::{Form, Template};
 use super::{HeaderPolicy, Precedence, SecHeaders};
 use crate::csp::Csp;
 use crate::error::{Fault, FaultKind, PolicyError};
@@ -67,6 +68,7 @@ impl SecHeaders {
             self.check_endpoints(member.field, names, faults);
         }
         faults.extend(self.hsts.as_ref().and_then(crate::Hsts::fault));
+        faults.extend(self.contradicting_frames());
 
         let mut shared: Vec<(HeaderName, HeaderValue)> = self.fixed.clone();
         let mut put = |name: HeaderName, field: &str, value| match value {
@@ -131,7 +133,11 @@ impl SecHeaders {
             clear_site_data: self.clear_site_data.clone(),
             says_cache_control: self.says_cache_control,
             winning: Winning {
-                by_default: self.precedence == Precedence::Policy,
+                anywhere: self.precedence == Precedence::Policy
+                    || self
+                        .exceptions
+                        .iter()
+                        .any(|(_, whose)| *whose == Precedence::Policy),
                 cache_control: wins(&CACHE_CONTROL),
                 clear_site_data: wins(&names::CLEAR_SITE_DATA),
             },

@@ -6,8 +6,9 @@ mod build;
 mod cache;
 mod choose;
 mod disclosing;
+mod form;
 mod preset;
-mod private;
+pub(crate) mod private;
 mod reporting;
 mod routes;
 
@@ -94,10 +95,11 @@ impl SecHeaders {
         self.fix(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
     }
 
-    /// `X-Frame-Options`. Leave it out where `frame-ancestors` allows other origins: old browsers
-    /// know nothing in between.
+    /// `X-Frame-Options`, and `frame-ancestors` of a policy that has it: browsers follow the latter.
+    /// For other origins see [`frame_ancestors`](Self::frame_ancestors).
     pub fn frame_options(self, options: FrameOptions) -> Self {
-        self.fix(header::X_FRAME_OPTIONS, options.as_str())
+        self.framed_by(options.sources())
+            .fix(header::X_FRAME_OPTIONS, options.as_str())
     }
 
     /// `Referrer-Policy`. [`ReferrerPolicy::NoReferrer`] breaks same-origin form posts behind
@@ -197,6 +199,12 @@ impl SecHeaders {
                 name.as_str(),
                 FaultKind::Header,
                 "has a setter of its own",
+            ));
+        } else if name == header::CACHE_CONTROL && !private::forbids_storing_text(&value) {
+            self.faults.push(Fault::new(
+                name.as_str(),
+                FaultKind::Header,
+                "would let shared caches keep errors and answers with cookies: `cache` has rules for that",
             ));
         } else if name == header::SET_COOKIE || name == header::VARY {
             self.added.push((name, value));

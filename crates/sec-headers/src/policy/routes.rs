@@ -39,7 +39,8 @@ impl SecHeaders {
     /// Of several prefixes the longest counts, whatever their order; the same one twice is an error.
     /// An override usually weakens, so a path that some hop could read as another one
     /// ([`PathMap`] says which) never gets it, and has the set that holds for
-    /// all. The path is the original one, also inside of a nested router.
+    /// all. Hence **let routes weaken and never tighten**: whoever links to `/%61dmin` would choose the
+    /// weaker set. What must be strict somewhere belongs into the set that holds for all. The path is the original one, also inside of a nested router.
     ///
     /// ```
     /// use sec_headers::{SecHeaders, Source};
@@ -123,23 +124,57 @@ impl SecHeaders {
     /// `'none'` (or nothing) goes with `DENY`, `'self'` with `SAMEORIGIN`. Other origins cannot be
     /// said in `X-Frame-Options`, which is then left out. A page that frames this one under
     /// `Cross-Origin-Embedder-Policy` also needs [`resource_policy`](Self::resource_policy).
-    pub fn frame_ancestors(mut self, sources: impl IntoIterator<Item = Source>) -> Self {
+    pub fn frame_ancestors(self, sources: impl IntoIterator<Item = Source>) -> Self {
         let sources: Vec<Source> = sources.into_iter().collect();
-        let options = match sources.as_slice() {
-            [] | [Source::None] => Some(FrameOptions::Deny),
-            [Source::SelfOrigin] => Some(FrameOptions::SameOrigin),
-            _ => None,
-        };
-        let trial = self.csp_report_only.take();
-        self.csp_report_only = trial.map(|trial| match trial.sources(Directive::FrameAncestors) {
-            Some(_) => trial.frame_ancestors(sources.iter().cloned()),
-            None => trial,
-        });
-        let headers = self.edit_csp(|csp| csp.frame_ancestors(sources));
+        let options = options_for(&sources);
+        let headers = self
+            .framed_by(&sources)
+            .edit_csp(|csp| csp.frame_ancestors(sources));
         match options {
             Some(options) => headers.frame_options(options),
             None => headers.without(header::X_FRAME_OPTIONS),
         }
+    }
+
+    /// Puts these sources into `frame-ancestors` of the policies that have it.
+    pub(super) fn framed_by(mut self, sources: &[Source]) -> Self {
+        for policy in [&mut self.csp, &mut self.csp_report_only] {
+            if let Some(csp) = policy.take() {
+                *policy = Some(match csp.sources(Directive::FrameAncestors) {
+                    Some(_) => csp.frame_ancestors(sources.iter().cloned()),
+                    None => csp,
+                });
+            }
+        }
+        self
+    }
+
+    /// Lets `X-Frame-Options`, where it is said, follow the policy.
+    pub(crate) fn frame_options_of_policy(self) -> Self {
+        let policy = self.csp.as_ref();
+        let sources = policy.and_then(|csp| csp.sources(Directive::FrameAncestors));
+        match (sources, self.contradicting_frames()) {
+            (Some(sources), Some(_)) => {
+                let sources = sources.to_vec();
+                self.frame_ancestors(sources)
+            }
+            _ => self,
+        }
+    }
+
+    /// `X-Frame-Options` that says something else than `frame-ancestors`, which is what browsers follow.
+    pub(super) fn contradicting_frames(&self) -> Option<Fault> {
+        let sources = self.csp.as_ref()?.sources(Directive::FrameAncestors)?;
+        let (_, options) = self
+            .fixed
+            .iter()
+            .find(|(name, _)| *name == header::X_FRAME_OPTIONS)?;
+        if options_for(sources).is_some_and(|meant| options == meant.as_str()) {
+            return None;
+        }
+        let message = "differs from frame-ancestors of the policy, which is what browsers follow: \
+                       say both with `frame_ancestors`, or leave X-Frame-Options out";
+        Some(Fault::new("frame_options", FaultKind::Setting, message))
     }
 
     /// `Clear-Site-Data`, for the answers to a log-out: in a [`route`](Self::route) or a
@@ -230,4 +265,23 @@ pub(super) struct Built {
     pub(super) routes: PathMap<HeaderPolicy>,
     pub(super) named: Vec<(String, HeaderPolicy)>,
     pub(super) cache: CacheRules,
+}
+
+impl FrameOptions {
+    /// The same as sources of `frame-ancestors`.
+    pub(super) const fn sources(self) -> &'static [Source] {
+        match self {
+            Self::Deny => &[Source::None],
+            Self::SameOrigin => &[Source::SelfOrigin],
+        }
+    }
+}
+
+/// What `X-Frame-Options` can say of these sources.
+fn options_for(sources: &[Source]) -> Option<FrameOptions> {
+    match sources {
+        [] | [Source::None] => Some(FrameOptions::Deny),
+        [Source::SelfOrigin] => Some(FrameOptions::SameOrigin),
+        _ => None,
+    }
 }

@@ -2,6 +2,7 @@ mod cache;
 mod helmet;
 mod layer;
 mod layer_routes;
+mod nested;
 mod nonce;
 mod owasp;
 mod properties;
