@@ -21,6 +21,7 @@ mod event;
 mod facts;
 pub mod gate;
 mod identity;
+mod near;
 pub mod path;
 pub mod problem;
 mod secret;

@@ -1,6 +1,6 @@
 //! Which paths a layer is for: prefixes that are included, prefixes that are excluded.
 
-use std::{error::Error, fmt};
+use std::{borrow::Cow, error::Error, fmt};
 
 mod map;
 #[cfg(test)]
@@ -13,6 +13,10 @@ pub use self::map::{PathMap, PathMatch, is_doubtful};
 /// A prefix ends at a segment: `/api`, also written `/api/` or `/api/*`, matches `/api` and `/api/x`,
 /// never `/apix`. Without includes everything is included. An exclude wins over an include. Letters
 /// are compared exactly. `/` (or `/*`) is every path.
+///
+/// A rule is no route pattern: `/api/{id}`, `/api/{*rest}` and `/api/:id` would match nothing but
+/// themselves, so a rule with a brace, or with a segment that begins with `:`, is an error. Where such a
+/// name is meant as it stands, it is written encoded (`/%7Bid%7D`, `/%3Aid`).
 ///
 /// A layer protects, so a doubtful path is protected. A path that some hop could read as another one
 /// never matches an exclude and always matches an include. Such a path contains a dot segment
@@ -70,8 +74,8 @@ impl PathRules {
     ///
     /// # Errors
     ///
-    /// A rule that does not start with `/`, has a query, a fragment or a `*` other than a last `/*`,
-    /// or is doubtful itself.
+    /// A rule that does not start with `/`, is a route pattern (`/api/{id}`), has a query, a fragment or
+    /// a `*` other than a last `/*`, or is doubtful itself.
     pub fn include(mut self, prefix: &str) -> Result<Self, PathRuleError> {
         self.include.push(Prefix::parse(prefix)?);
         Ok(self)
@@ -110,10 +114,10 @@ impl PathRules {
 }
 
 /// A path rule that cannot be taken as it is; the text names the rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PathRuleError {
     rule: Box<str>,
-    reason: &'static str,
+    reason: Cow<'static, str>,
 }
 
 impl PathRuleError {
@@ -126,7 +130,14 @@ impl PathRuleError {
 
 impl fmt::Display for PathRuleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "path rule {:?} {}", self.rule, self.reason)
+        write!(f, "path rule {} {}", quoted(&self.rule), self.reason)
+    }
+}
+
+/// The same words: an error that ends `main` is shown in this form.
+impl fmt::Debug for PathRuleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -138,12 +149,19 @@ struct Prefix(Box<str>);
 
 impl Prefix {
     fn parse(rule: &str) -> Result<Self, PathRuleError> {
-        let wrong = |reason| PathRuleError {
+        let because = |reason| PathRuleError {
             rule: rule.into(),
             reason,
         };
+        let wrong = |reason| because(Cow::Borrowed(reason));
         if !rule.starts_with('/') {
             return Err(wrong("must start with `/`"));
+        }
+        if let Some(prefix) = before_pattern(rule) {
+            return Err(because(Cow::Owned(format!(
+                "is a prefix, not a route pattern: write {}",
+                quoted(prefix)
+            ))));
         }
         let prefix = if rule.ends_with("/*") {
             rule.trim_end_matches('*')
@@ -169,6 +187,25 @@ impl Prefix {
         Decoded(self.0.as_bytes()).all(|byte| path.next() == Some(byte))
             && matches!(path.0.first(), None | Some(b'/'))
     }
+}
+
+/// What stands before the first segment that only a router understands: `{id}`, `{*rest}`, `:id`.
+fn before_pattern(rule: &str) -> Option<&str> {
+    let is_pattern = |segment: &str| segment.starts_with(':') || segment.contains(['{', '}']);
+    let mut end = 0_usize;
+    for segment in rule.split('/') {
+        if is_pattern(segment) {
+            let before = rule.get(..end)?.trim_end_matches('/');
+            return Some(if before.is_empty() { "/" } else { before });
+        }
+        end = end.saturating_add(segment.len()).saturating_add(1);
+    }
+    None
+}
+
+/// A rule as it is quoted in a message: on one line, whatever it holds.
+fn quoted(rule: &str) -> String {
+    format!("`{}`", rule.escape_debug())
 }
 
 /// The bytes behind the percent-encoding of a path that is not doubtful.

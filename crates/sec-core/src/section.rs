@@ -43,14 +43,16 @@ pub trait Section: DeserializeOwned {
 }
 
 /// The faults that [`Section::check`] found, each with the path of its field.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+///
+/// `Debug` shows the same lines as `Display`, because that is what `main` prints of an error that it returns.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct FieldFaults {
     faults: Vec<FieldFault>,
     prefix: String,
 }
 
 /// One wrong value: where, relative to its section, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FieldFault {
     path: String,
@@ -182,6 +184,18 @@ impl fmt::Display for FieldFault {
             "" => f.write_str(&self.reason),
             path => write!(f, "{path}: {}", self.reason),
         }
+    }
+}
+
+impl fmt::Debug for FieldFaults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for FieldFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

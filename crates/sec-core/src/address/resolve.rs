@@ -11,6 +11,7 @@ use ipnet::IpNet;
 
 use super::Scheme;
 use super::forwarded::{self, node_address};
+use crate::near;
 
 /// The one forwarding scheme that the proxies in front of this service write.
 ///
@@ -26,26 +27,76 @@ pub enum Forwarding {
     XForwarded,
     /// `Forwarded` (RFC 7239).
     Forwarded,
-    /// One header with one address in it, such as `CF-Connecting-IP`; scheme and host are the connection's.
+    /// One header with one address in it, such as `CF-Connecting-IP`; scheme and host are the connection's. A list
+    /// such as `X-Forwarded-For` is none: see [`ProxyError::List`].
     Header(HeaderName),
 }
 
-/// The name is neither a scheme nor a header's.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is neither none, x-forwarded, forwarded nor a header's name")]
-pub struct ForwardingError(String);
+/// The name is neither a scheme nor that of a header with one address, or looks like a misspelt scheme.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name:?} {reason}")]
+pub struct ForwardingError {
+    name: String,
+    reason: &'static str,
+}
+
+/// The same words: an error that ends `main` is shown in this form.
+impl fmt::Debug for ForwardingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The headers of the two schemes, of which none holds one address that its proxy alone wrote.
+const LISTS: [&str; 6] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-port",
+    "x-forwarded-by",
+];
+
+/// How many letters may differ before a name counts as another header's.
+const MOST_DIFFERENT: usize = 2;
+
+/// The scheme that a name means without saying it: taken as a header's name, it would be one that no proxy writes.
+fn almost(name: &str) -> Option<&'static str> {
+    let name = name.replace('_', "-");
+    if near::within(&name, LISTS.into_iter().skip(1), MOST_DIFFERENT).is_some() {
+        return Some("belongs to a scheme and is no header with one address: write `x-forwarded`");
+    }
+    match near::within(&name, ["x-forwarded", "forwarded", "none"], MOST_DIFFERENT)? {
+        "none" => Some("is probably no header's name: did you mean `none`?"),
+        "forwarded" => Some("is probably no header's name: did you mean `forwarded`?"),
+        _ => Some("is probably no header's name: did you mean `x-forwarded`?"),
+    }
+}
 
 impl FromStr for Forwarding {
     type Err = ForwardingError;
 
+    /// Reads `none`, `x-forwarded`, `forwarded` or a header's name, whatever their case.
+    ///
+    /// # Errors
+    /// A text that is no header's name, one of the lists behind a scheme (`x-forwarded-for`), and what differs from a scheme
+    /// by two letters or less (`xforwarded`): as a header's name it would never be found, and the proxy would be
+    /// taken for the client.
     fn from_str(name: &str) -> Result<Self, ForwardingError> {
+        let wrong = |reason| ForwardingError {
+            name: name.to_owned(),
+            reason,
+        };
         match name.to_ascii_lowercase().as_str() {
             "none" => Ok(Self::None),
-            "x-forwarded" | "x-forwarded-for" => Ok(Self::XForwarded),
+            "x-forwarded" => Ok(Self::XForwarded),
             "forwarded" => Ok(Self::Forwarded),
-            header => match HeaderName::from_str(header) {
-                Ok(header) => Ok(Self::Header(header)),
-                Err(_) => Err(ForwardingError(name.to_owned())),
+            header => match (almost(header), HeaderName::from_str(header)) {
+                (Some(reason), _) => Err(wrong(reason)),
+                (None, Ok(header)) => Ok(Self::Header(header)),
+                (None, Err(_)) => Err(wrong(
+                    "is neither none, x-forwarded, forwarded nor a header's name",
+                )),
             },
         }
     }
@@ -71,7 +122,7 @@ pub struct TrustedProxies {
 }
 
 /// Why a list of proxies cannot be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyError {
     /// Neither an address nor a network.
@@ -86,6 +137,18 @@ pub enum ProxyError {
     /// Somebody is trusted, but forwarding is off.
     #[error("trusted proxies are named, but forwarding is none: choose the header that they write")]
     NothingForwarded,
+    /// [`Forwarding::Header`] names a header of a scheme; the scheme reads it, as the list that it is.
+    #[error(
+        "{0} belongs to a scheme and is no header with one address: choose x-forwarded or forwarded"
+    )]
+    List(String),
+}
+
+/// The same words: an error that ends `main` is shown in this form.
+impl fmt::Debug for ProxyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl TrustedProxies {
@@ -199,8 +262,13 @@ impl ClientAddress {
     ///
     /// # Errors
     /// A scheme without proxies, or proxies without a scheme: half of the two is a mistake that would stay
-    /// silent until an attack.
+    /// silent until an attack. A [`Forwarding::Header`] that is a list of one of the schemes.
     pub fn new(forwarding: Forwarding, proxies: TrustedProxies) -> Result<Self, ProxyError> {
+        if let Forwarding::Header(name) = &forwarding
+            && LISTS.contains(&name.as_str())
+        {
+            return Err(ProxyError::List(name.to_string()));
+        }
         match (forwarding == Forwarding::None, proxies.is_empty()) {
             (true, false) => Err(ProxyError::NothingForwarded),
             (false, true) => Err(ProxyError::NobodyTrusted(forwarding.to_string())),

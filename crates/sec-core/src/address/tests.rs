@@ -81,6 +81,54 @@ fn a_peer_that_is_not_trusted_is_the_client() {
     }
 }
 
+/// As a header's name each of these would never be found, and every client would have the proxy's address.
+#[test]
+fn a_name_that_is_almost_a_scheme_is_refused() {
+    for (name, meant) in [
+        ("xforwarded", "`x-forwarded`"),
+        ("X-Forwared", "`x-forwarded`"),
+        ("x_forwarded", "`x-forwarded`"),
+        ("x-forward", "`x-forwarded`"),
+        ("x-forwarded-for", "`x-forwarded`"),
+        ("X_Forwarded_For", "`x-forwarded`"),
+        ("x-forwardedfor", "`x-forwarded`"),
+        ("x-forwarded-proto", "`x-forwarded`"),
+        ("x-forwarded-host", "`x-forwarded`"),
+        ("forwarder", "`forwarded`"),
+        ("Forward", "`forwarded`"),
+        ("non", "`none`"),
+        ("no", "`none`"),
+        ("x forwarded", "x-forwarded"),
+        ("a b", "neither none"),
+    ] {
+        let error = name.parse::<Forwarding>().unwrap_err();
+        assert!(error.to_string().contains(meant), "{error}");
+        assert_eq!(format!("{error:?}"), error.to_string());
+    }
+    for (name, expected) in [
+        ("None", Forwarding::None),
+        ("X-Forwarded", Forwarding::XForwarded),
+        ("FORWARDED", Forwarding::Forwarded),
+    ] {
+        assert_eq!(name.parse(), Ok(expected));
+    }
+    for name in [
+        "x-real-ip",
+        "cf-connecting-ip",
+        "true-client-ip",
+        "fly-client-ip",
+        "fastly-client-ip",
+    ] {
+        assert_eq!(name.parse(), Ok(Forwarding::Header(name.parse().unwrap())));
+    }
+    for list in ["x-forwarded-for", "forwarded", "x-forwarded-host"] {
+        let header = Forwarding::Header(HeaderName::from_static(list));
+        let proxies = TrustedProxies::networks(["10.0.0.0/8"]).unwrap();
+        let error = ClientAddress::new(header, proxies).unwrap_err();
+        assert_eq!(error, ProxyError::List(list.to_owned()));
+    }
+}
+
 #[test]
 fn only_the_chosen_scheme_is_read() {
     let lines = headers(&[

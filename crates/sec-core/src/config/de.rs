@@ -50,6 +50,29 @@ impl<'de> Deserializer<'de> for NodeDe<'de> {
         visitor.visit_newtype_struct(self)
     }
 
+    /// One text where a list belongs is the mistake of whoever has one thing to list.
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
+        match (&self.0.value, &self.0.trial) {
+            (Value::String(text), None) => {
+                visitor
+                    .visit_borrowed_str(text)
+                    .map_err(|mut error: DeError| {
+                        if error.is_mismatch() {
+                            let expected = "expected a list, such as";
+                            error.what = What::Type {
+                                full: format!(
+                                    "invalid type: string {text:?}, {expected} [{text:?}]"
+                                ),
+                                bare: format!("invalid type: string, {expected} [\"…\"]"),
+                            };
+                        }
+                        error
+                    })
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -77,7 +100,7 @@ impl<'de> Deserializer<'de> for NodeDe<'de> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map struct identifier
+        unit_struct tuple tuple_struct map struct identifier
     }
 }
 

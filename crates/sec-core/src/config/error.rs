@@ -5,6 +5,7 @@ use std::{error::Error, fmt};
 use serde::de::{self, Unexpected};
 
 use super::segment::Segment;
+use crate::near;
 
 #[derive(Debug, Clone)]
 pub(super) struct DeError {
@@ -90,7 +91,7 @@ impl de::Error for DeError {
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         Self::new(What::Unknown {
             field: field.to_owned(),
-            expected: one_of(expected),
+            expected: hint(field, expected, "expected one of"),
         })
     }
 
@@ -118,6 +119,18 @@ impl fmt::Display for DeError {
 }
 
 impl Error for DeError {}
+
+/// What a misspelt name probably means, and then all that is known.
+pub(super) fn hint(name: &str, known: &[&str], words: &str) -> String {
+    let list = |words: &str| format!("{words} `{}`", known.join("`, `"));
+    match (near::meant(name, known), known) {
+        (_, []) => ", none is expected here".to_owned(),
+        (Some(one), [_]) => format!(", did you mean `{one}`?"),
+        (Some(one), _) => format!(", did you mean `{one}`? {}", list("Known are")),
+        (None, [one]) if words.starts_with("expected") => format!(", expected `{one}`"),
+        (None, _) => format!(", {}", list(words)),
+    }
+}
 
 fn one_of(names: &[&str]) -> String {
     match names {

@@ -6,21 +6,23 @@ use std::{error::Error, fmt, sync::Arc};
 ///
 /// Shown as `sec.toml:12: headers.hsts_max_age: reason`, or `SEC_HEADERS__HSTS_MAX_AGE: reason` for a
 /// value that the environment sets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Fault {
     place: Place,
     path: String,
     reason: String,
 }
 
-/// Everything that is wrong with a configuration, one line each, in the order of the lines.
+/// Everything that is wrong with a configuration, one line each, in the order of the lines; then what
+/// variables set, and last what stands nowhere.
 ///
-/// Never empty when it is returned as an error.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Never empty when it is returned as an error. `Debug` shows the same lines as `Display`, because that is
+/// what `main` prints of an error that it returns.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Faults(Vec<Fault>);
 
-/// Where a value was set. The order is that of the report: the files, then the environment.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// Where a value was set.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
     Unknown,
     File {
@@ -28,6 +30,25 @@ pub(super) enum Place {
         position: Option<(usize, usize)>,
     },
     Variable(Arc<str>),
+}
+
+impl Place {
+    /// The order of the report: what stands somewhere, then what is missing. A section whose name is
+    /// misspelt comes before the complaints that the right one is not there.
+    fn order(&self) -> (u8, &str, Option<(usize, usize)>) {
+        match self {
+            Self::File {
+                file,
+                position: Some(position),
+            } => (0, file, Some(*position)),
+            Self::Variable(name) => (1, name, None),
+            Self::File {
+                file,
+                position: None,
+            } => (2, file, None),
+            Self::Unknown => (3, "", None),
+        }
+    }
 }
 
 impl Fault {
@@ -121,9 +142,18 @@ impl fmt::Display for Fault {
 impl Faults {
     pub(super) fn new(mut faults: Vec<Fault>) -> Self {
         // Stable: two faults of one line stay in the order in which they were found.
-        faults.sort_by(|a, b| a.place.cmp(&b.place));
+        faults.sort_by(|a, b| a.place.order().cmp(&b.place.order()));
         faults.dedup();
         Self(faults)
+    }
+
+    /// Of several faults of one line the first: a parser that has lost its way says more than is wrong.
+    pub(super) fn first_of_each_line(faults: Vec<Fault>) -> Self {
+        let mut faults = Self::new(faults);
+        faults
+            .0
+            .dedup_by(|later, first| later.file() == first.file() && later.line() == first.line());
+        faults
     }
 
     pub(super) fn one(fault: Fault) -> Self {
@@ -175,6 +205,18 @@ impl fmt::Display for Faults {
             fault.fmt(f)?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

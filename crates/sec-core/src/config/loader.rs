@@ -6,6 +6,7 @@ use toml::de::DeTable;
 
 use super::{
     env::Env,
+    error::hint,
     fault::{Fault, Faults, Place},
     loaded::{Loaded, Unlock},
     read::Reader,
@@ -64,7 +65,7 @@ impl Loader {
     ///
     /// # Errors
     ///
-    /// Every fault of the syntax, as `name:line:column: reason`.
+    /// The first syntax fault of each line, as `name:line:column: reason`.
     pub fn text(mut self, name: &str, text: &str) -> Result<Self, Faults> {
         let source = Source::new(name.into(), text);
         let (table, errors) = DeTable::parse_recoverable(text);
@@ -74,7 +75,7 @@ impl Loader {
                 let place = source.place(error.span().map_or(0, |span| span.start));
                 Fault::new(place, "", error.message())
             });
-            return Err(Faults::new(faults.collect()));
+            return Err(Faults::first_of_each_line(faults.collect()));
         }
         let node = Node::from_toml(&source, table.get_ref());
         match &mut self.root {
@@ -202,10 +203,7 @@ impl Loader {
     }
 
     fn report_unread(&mut self) {
-        let known = match self.read.as_slice() {
-            [] => String::new(),
-            read => format!(", known are `{}`", read.join("`, `")),
-        };
+        let known: Vec<_> = self.read.iter().map(String::as_str).collect();
         let Some(Node {
             value: Value::Table(table),
             ..
@@ -215,6 +213,10 @@ impl Loader {
         };
         for (name, node) in table {
             let path = tree::show(&[Segment::Key(name.clone())]);
+            let known = match known.as_slice() {
+                [] => String::new(),
+                known => hint(name, known, "known are"),
+            };
             let what = match &node.value {
                 Value::Table(_) => "section",
                 _ => "section or key",

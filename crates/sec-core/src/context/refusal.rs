@@ -4,14 +4,22 @@ use http::StatusCode;
 
 use crate::{AuthorityError, Delivery, Problem};
 
+const AXUM: &str = if cfg!(feature = "axum") {
+    ""
+} else {
+    " (this build lacks it)"
+};
+
 /// A request that [`ContextLayer`](crate::ContextLayer) does not let through.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ContextRefusal {
     /// The host put neither `PeerAddr` nor axum's `ConnectInfo` into the request, and no policy for that was
-    /// chosen: a fault of the service, answered 500.
+    /// chosen: a fault of the service, answered 500, logged, and no event of a client.
     #[error(
-        "the request carries no peer address; serve with connect info, or choose ContextLayer::missing_peer"
+        "the request carries no peer address: under axum, turn on the feature `axum` of sec-core{AXUM} and \
+         serve with `into_make_service_with_connect_info::<SocketAddr>()`; under Hyper, insert `PeerAddr` \
+         into the request; or choose `ContextLayer::missing_peer`"
     )]
     NoPeer,
     /// No `Host` and no authority in the target (RFC 9112 §3.2).
@@ -43,7 +51,7 @@ impl From<&ContextRefusal> for Problem {
 
 /// A layer that this code relies on is not outside of it: a fault in how the service is put together.
 ///
-/// Making one logs an error that names the missing layer; the caller of the service sees a bare 500.
+/// Making one logs an error whose field `missing` names the layer; the caller of the service sees a bare 500.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{layer} must wrap the code that asked for what it provides; see the order in the README")]
 pub struct MissingLayer {
@@ -54,7 +62,11 @@ impl MissingLayer {
     /// Says which layer, as a path: `sec_tokens::AuthLayer`.
     #[must_use]
     pub fn new(layer: &'static str) -> Self {
-        tracing::error!(target: "sec", layer, "a layer is missing, or it is inside of one that needs it; answering 500");
+        tracing::error!(
+            target: "sec",
+            missing = layer,
+            "answering 500: the code that serves this request needs a layer around it that is not there, or stands further inside"
+        );
         Self { layer }
     }
 

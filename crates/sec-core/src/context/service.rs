@@ -41,7 +41,9 @@ impl<S> ContextService<S> {
     /// A refused request has no context to speak of; the trail learns what is known all the same.
     fn refuse(&self, refusal: ContextRefusal, request: RequestView<'_>) -> Response<Bytes> {
         if refusal == ContextRefusal::NoPeer {
-            tracing::error!(target: "sec", "{refusal}; answering 500");
+            tracing::error!(target: "sec", "answering 500: {refusal}");
+            // The host's own mistake: the trail speaks of clients.
+            return refuse(&*self.settings.on_refusal, refusal, request);
         }
         let services = &self.services;
         let client = resolve::peer(request).or(self.settings.missing_peer);

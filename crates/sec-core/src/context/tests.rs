@@ -154,8 +154,27 @@ async fn a_host_that_is_not_certain_is_refused() {
 #[tokio::test]
 async fn a_missing_peer_is_loud_unless_a_policy_was_chosen() {
     let host = [("host", "a.test")];
-    let (response, _) = send(&ContextLayer::new(), request(None, &host)).await;
+    let sink = CollectingSink::new();
+    let layer = ContextLayer::new().sink(sink.clone());
+    let (response, _) = send(&layer, request(None, &host)).await;
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    layer.flush();
+    assert!(sink.events().is_empty(), "no client did anything wrong");
+    let refusal = response.extensions().get::<ContextRefusal>().unwrap();
+    assert_eq!(refusal, &ContextRefusal::NoPeer);
+    let words = refusal.to_string();
+    for cause in [
+        "feature `axum` of sec-core",
+        "`into_make_service_with_connect_info::<SocketAddr>()`",
+        "insert `PeerAddr`",
+        "`ContextLayer::missing_peer`",
+    ] {
+        assert!(words.contains(cause), "{words}");
+    }
+    assert_eq!(
+        words.contains("this build lacks it"),
+        cfg!(not(feature = "axum"))
+    );
     assert!(
         !String::from_utf8_lossy(response.body()).contains("peer"),
         "internals stay inside"
@@ -164,6 +183,36 @@ async fn a_missing_peer_is_loud_unless_a_policy_was_chosen() {
         ContextLayer::new().missing_peer(MissingPeer::Assume("192.0.2.1".parse().unwrap()));
     let (_, seen) = send(&assume, request(None, &host)).await;
     assert_eq!(seen.unwrap().client().to_string(), "192.0.2.1");
+}
+
+#[derive(Clone, Default)]
+struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn the_log_says_which_layer_is_missing() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let missing = tracing::subscriber::with_default(subscriber, || {
+        RequestContext::of(&http::Extensions::new()).unwrap_err()
+    });
+    assert_eq!(missing.layer(), "sec_core::ContextLayer");
+    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("missing=\"sec_core::ContextLayer\""), "{log}");
+    assert!(log.contains("ERROR sec: answering 500"), "{log}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Values by path prefix.
 
-use super::{Decoded, PathRuleError, Prefix, doubt};
+use super::{Decoded, PathRuleError, Prefix, doubt, quoted};
 
 #[cfg(test)]
 mod tests;
@@ -8,7 +8,8 @@ mod tests;
 /// Values by path prefix: the longest prefix of a path gives its value, whatever the order in which
 /// they were inserted.
 ///
-/// Prefixes are written and compared as in [`PathRules`](super::PathRules). What is said for some
+/// Prefixes are written and compared as in [`PathRules`](super::PathRules), and a route pattern
+/// (`/api/{id}`) is an error as it is there. What is said for some
 /// paths only is usually weaker than what holds for all, so a path gets a value only when it has one
 /// reading: a doubtful path (see there) has none, and neither has a path whose bytes belong to one
 /// prefix while their decoded form belongs to a longer one (`/%40me` where `/` and `/@me` are in the
@@ -35,12 +36,23 @@ pub struct PathMap<T> {
     entries: Vec<Entry<T>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Entry<T> {
+    /// As it was given, for messages.
+    rule: Box<str>,
     prefix: Prefix,
     length: usize,
     value: T,
 }
+
+/// Two spellings of one prefix are the same entry.
+impl<T: PartialEq> PartialEq for Entry<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.prefix == other.prefix && self.value == other.value
+    }
+}
+
+impl<T: Eq> Eq for Entry<T> {}
 
 /// What [`PathMap::find`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,14 +88,22 @@ impl<T> PathMap<T> {
             entry.length == length
                 && Decoded(entry.prefix.0.as_bytes()).eq(Decoded(prefix.0.as_bytes()))
         };
-        if self.entries.iter().any(same) {
+        if let Some(first) = self.entries.iter().find(|entry| same(entry)) {
+            let reason = match *first.rule == *rule {
+                true => "stands twice".into(),
+                false => {
+                    let first = quoted(&first.rule);
+                    format!("covers the same paths as {first}, which stands already").into()
+                }
+            };
             return Err(PathRuleError {
                 rule: rule.into(),
-                reason: "stands twice",
+                reason,
             });
         }
         let place = self.entries.partition_point(|entry| entry.length >= length);
         let entry = Entry {
+            rule: rule.into(),
             prefix,
             length,
             value,

@@ -196,10 +196,42 @@ fn a_wrong_rule_is_named() {
         ("/a\n", "must not have a control character"),
     ] {
         let error = PathRules::all().include(rule).unwrap_err();
-        assert_eq!(error.to_string(), format!("path rule {rule:?} {reason}"));
+        assert_eq!(
+            error.to_string(),
+            format!("path rule `{}` {reason}", rule.escape_debug())
+        );
         assert_eq!(error.rule(), rule);
         assert_eq!(PathRules::all().exclude(rule).unwrap_err(), error);
         assert_eq!(PathRules::from_lists([], [rule]).unwrap_err(), error);
+    }
+}
+
+/// Axum's and older routers' patterns would match nothing but themselves, and protect nothing.
+#[test]
+fn a_route_pattern_is_refused_with_its_prefix() {
+    for (rule, prefix) in [
+        // The syntax of axum since 0.8 (matchit 0.8), and of axum before it.
+        ("/api/{id}", "/api"),
+        ("/api/{*rest}", "/api"),
+        ("/api/:id", "/api"),
+        ("/api/v1/{id}/comments", "/api/v1"),
+        ("/files/{name}.txt", "/files"),
+        ("/api/{id}/*", "/api"),
+        ("/{id}", "/"),
+        ("/:id/x", "/"),
+        ("/a}", "/"),
+        ("/a//{id}", "/a"),
+    ] {
+        let error = PathRules::all().include(rule).unwrap_err();
+        let expected =
+            format!("path rule `{rule}` is a prefix, not a route pattern: write `{prefix}`");
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(format!("{error:?}"), expected, "as `main` would show it");
+        assert_eq!(PathRules::all().exclude(rule).unwrap_err(), error);
+    }
+    // A name as it stands: encoded, or with a colon inside (RFC 3986 §3.3).
+    for (rule, path) in [("/%7Bid%7D", "/{id}"), ("/%3Aid", "/:id"), ("/a:b", "/a:b")] {
+        assert!(rules(&[rule], &[]).applies(path), "{rule}");
     }
 }
 

@@ -160,7 +160,7 @@ fn unknown_variables_and_sections_are_faults() {
             "SEC_: two underscores separate a section and a key; one of them has no name",
             "SEC_BURST: unknown section `burst`, known are `limits`",
             "SEC_LIMITS: names a section: put two underscores and a key behind it",
-            "SEC_LIMIT__BURST: unknown section `limit`, known are `limits`",
+            "SEC_LIMIT__BURST: unknown section `limit`, did you mean `limits`?",
             "SEC_SERVICE_HOST: unknown section `service_host`, known are `limits`",
         ]
     );

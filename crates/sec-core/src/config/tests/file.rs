@@ -133,7 +133,7 @@ x = 1
             "sec.toml:5: limits.window: \"15\" needs a unit: w, d, h, m, s, ms, us or ns",
             "sec.toml:6: limits.burst: invalid type: string \"x\", expected u16",
             "sec.toml:7: limits.name: invalid type: integer `5`, expected a string",
-            "sec.toml:8: limits.burts: unknown key, expected one of `enabled`, `burst`, `ratio`, `window`, `name`, \
+            "sec.toml:8: limits.burts: unknown key, did you mean `burst`? Known are `enabled`, `burst`, `ratio`, `window`, `name`, \
              `hosts`, `ports`, `mode`, `store`, `tiers`, `quotas`, `by_port`, `proxy`, `nested`",
             "sec.toml:9: limits.ports[1]: invalid type: string \"x\", expected u16",
             "sec.toml:9: limits.ports[2]: invalid value: integer `70000`, expected u16",
@@ -248,4 +248,57 @@ fn a_section_of_another_type_is_one_fault() {
         faults("[limits.hosts]", &[]),
         ["sec.toml:1: limits.hosts: invalid type: map, expected a sequence"]
     );
+}
+
+#[test]
+fn a_misspelt_name_comes_with_what_it_means_and_before_what_follows_from_it() {
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Host {
+        hosts: Vec<String>,
+        report_endpoint: String,
+    }
+    impl Section for Host {
+        fn check(&self, faults: &mut FieldFaults) {
+            if self.hosts.is_empty() {
+                faults.add("hosts", "must not be empty");
+            }
+        }
+    }
+    let read = |text: &str| {
+        let mut load = Loader::new().text("sec.toml", text).unwrap();
+        let host = load.section::<Host>("host");
+        let limits = load.section::<Limits>("limits");
+        lines(&load.finish((host, limits)).unwrap_err())
+    };
+    assert_eq!(
+        read("\n[hosts]\nhosts = ['a']\n[zzz]\n"),
+        [
+            "sec.toml:2: hosts: unknown section, did you mean `host`? Known are `host`, `limits`",
+            "sec.toml:4: zzz: unknown section, known are `host`, `limits`",
+            "sec.toml: host.hosts: must not be empty",
+        ]
+    );
+    assert_eq!(
+        read("[host]\nhosts = ['a']\nreport_endpiont = 'x'\nzzz = 1"),
+        [
+            "sec.toml:3: host.report_endpiont: unknown key, did you mean `report_endpoint`? \
+             Known are `hosts`, `report_endpoint`",
+            "sec.toml:4: host.zzz: unknown key, expected one of `hosts`, `report_endpoint`",
+        ]
+    );
+}
+
+#[test]
+fn one_text_where_a_list_belongs_is_shown_as_a_list() {
+    assert_eq!(
+        faults("[limits]\nhosts = '/api'\ntiers = 5", &[]),
+        [
+            "sec.toml:2: limits.hosts: invalid type: string \"/api\", expected a list, such as [\"/api\"]",
+            "sec.toml:3: limits.tiers: invalid type: integer `5`, expected a sequence",
+        ]
+    );
+    // A variable's text is a list by its commas.
+    let read = limits("", &[("SEC_LIMITS__HOSTS", "/api")]).unwrap();
+    assert_eq!(read.hosts, ["/api"]);
 }

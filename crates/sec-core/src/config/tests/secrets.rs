@@ -95,6 +95,10 @@ fn values_of_secret_keys_are_never_shown() {
             "passwords[0]: invalid type: string, expected u64",
         ),
         (
+            "passwords = 'hunter2'",
+            "passwords: invalid type: string, expected a list, such as [\"…\"]",
+        ),
+        (
             "secrets.a = 'hunter2'",
             "secrets.a: invalid type: string, expected u64",
         ),

@@ -19,6 +19,45 @@ fn syntax_faults_have_line_and_column_and_no_text_of_the_file() {
     }
 }
 
+/// A parser that has lost its way complains at every step from there.
+#[test]
+fn one_unclosed_list_is_one_fault_of_its_line() {
+    for text in [
+        "[limits]\nhosts = [\"a\", \"b\"\nburst = 1\n",
+        "[limits]\nhosts = [\nburst = 1\nname = 'x'\n",
+        "[limits]\nhosts = [\"a\" \"b\" = = ]] 1\n",
+    ] {
+        let faults = Loader::new().text("sec.toml", text).unwrap_err();
+        let mut lines: Vec<_> = faults.iter().map(|fault| fault.line().unwrap()).collect();
+        let all = lines.len();
+        lines.dedup();
+        assert_eq!(lines.len(), all, "{faults}");
+        eprintln!("RAW {text:?}\n{faults}");
+    }
+}
+
+#[test]
+fn what_main_returns_is_shown_line_by_line() {
+    let mut load = Loader::new()
+        .text("sec.toml", "[limits]\nburst = 'x'\nname = 5\n")
+        .unwrap();
+    let limits = load.section::<Limits>("limits");
+    let faults = load.finish(limits).unwrap_err();
+    assert_eq!(faults.len(), 2);
+    assert_eq!(format!("{faults:?}"), faults.to_string());
+    let error: Box<dyn std::error::Error> = faults.clone().into();
+    assert_eq!(format!("Error: {error:?}"), format!("Error: {faults}"));
+    assert_eq!(
+        format!("{:?}", faults.iter().next().unwrap()),
+        faults.to_string().lines().next().unwrap()
+    );
+    let own = FieldFaults::of(&Limits {
+        burst: 0,
+        ..Limits::default()
+    });
+    assert_eq!(format!("{own:?}"), "burst: must not be zero");
+}
+
 #[test]
 fn files_are_named_and_laid_over_each_other() {
     let folder = std::env::temp_dir().join(format!("sec-core-config-{}", std::process::id()));

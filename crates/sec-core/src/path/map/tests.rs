@@ -111,11 +111,23 @@ fn a_prefix_stands_once() {
         let error = map.insert(second, second).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("path rule {second:?} stands twice")
+            match first == second {
+                true => format!("path rule `{second}` stands twice"),
+                false => format!(
+                    "path rule `{second}` covers the same paths as `{first}`, which stands already"
+                ),
+            }
         );
         assert_eq!(map.values().count(), 1);
     }
     assert!(map(&[]).insert("/a*", "").is_err());
+    assert_eq!(
+        map(&["/api"])
+            .insert("/api/{id}", "")
+            .unwrap_err()
+            .to_string(),
+        "path rule `/api/{id}` is a prefix, not a route pattern: write `/api`"
+    );
 }
 
 /// Of all prefixes that match by themselves, the one with the most characters.
