@@ -156,7 +156,7 @@ pub mod option {
 }
 
 /// Why a text is no duration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DurationError {
     /// The text is empty.
@@ -171,6 +171,13 @@ pub enum DurationError {
     Order(Box<str>),
     /// More than [`Duration::MAX`], about 585 billion years.
     TooLong,
+}
+
+/// The same words: an error that ends `main` is shown in this form.
+impl std::fmt::Debug for DurationError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for DurationError {

@@ -22,12 +22,19 @@ pub struct AddrGrouping {
 }
 
 /// A prefix length that the family of addresses does not have.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a prefix of {bits} bits: {family} has 1 to {most}")]
 pub struct AddrGroupingError {
     family: &'static str,
     bits: u8,
     most: u8,
+}
+
+/// The same words: an error that ends `main` is shown in this form.
+impl std::fmt::Debug for AddrGroupingError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 impl AddrGroupingError {

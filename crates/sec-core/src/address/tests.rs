@@ -238,3 +238,17 @@ fn half_a_configuration_is_an_error() {
     assert!("bad header name".parse::<Forwarding>().is_err());
     assert_eq!("X-Forwarded".parse(), Ok(Forwarding::XForwarded));
 }
+
+#[test]
+fn what_main_returns_says_what_is_wrong() {
+    fn same(error: impl std::error::Error) {
+        assert_eq!(format!("{error:?}"), error.to_string());
+    }
+    same(AddrGrouping::new(33, 64).unwrap_err());
+    same(TrustedProxies::networks(["x"]).unwrap_err());
+    same(crate::duration::parse("15").unwrap_err());
+    same(
+        crate::EventKind::custom("A b", crate::Severity::Low, crate::Outcome::Success).unwrap_err(),
+    );
+    same("loud".parse::<crate::Severity>().unwrap_err());
+}

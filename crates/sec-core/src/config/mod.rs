@@ -77,7 +77,8 @@
 //!
 //! A value of the wrong type, a key that is missing or unknown (also where the struct itself would
 //! ignore it), what [`Section::check`](crate::Section::check) finds, a section that the program does not
-//! read, a variable that has the prefix and names nothing. A section's own check is left out when a key
+//! read, a variable that has the prefix and names nothing. Where a known name is near to one that is not
+//! known, it is offered first. What stands somewhere comes before what is missing. A section's own check is left out when a key
 //! that it needs is missing. One thing serde hides: a variant without fields of an internally tagged
 //! enum (`#[serde(tag = "…")]`) takes any further keys. A reason never holds the value of a key whose name contains `password`,
 //! `passwd`, `passphrase`, `secret`, `token`, `key`, `pepper` or `credential`, nor the user and password of a URL.

@@ -173,12 +173,19 @@ impl EventKind {
 }
 
 /// The name given to [`EventKind::custom`] cannot be one.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "event kind {name:?}: 1 to 64 characters of a-z, 0-9 and _, beginning with a letter, are allowed"
 )]
 pub struct EventKindError {
     name: String,
+}
+
+/// The same words: an error that ends `main` is shown in this form.
+impl std::fmt::Debug for EventKindError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 impl PartialEq for EventKind {
@@ -233,11 +240,18 @@ impl Outcome {
 }
 
 /// A severity or outcome that does not exist.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not one of {expected}")]
 pub struct UnknownName {
     given: String,
     expected: &'static str,
+}
+
+/// The same words: an error that ends `main` is shown in this form.
+impl std::fmt::Debug for UnknownName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 impl FromStr for Severity {
