@@ -15,7 +15,7 @@ const SESSION_WORDS: [&str; 6] = ["sid", "auth", "token", "jwt", "refresh", "rem
 /// Set by a load balancer, which the Observatory does not hold against the site.
 const IGNORED: &str = "heroku-session-affinity";
 
-const NOT_FOUND: Verdict = Verdict::good("cookies-not-found", 0);
+const NOT_FOUND: Verdict = Verdict::absent("cookies-not-found");
 const ALL_SAME_SITE: Verdict =
     Verdict::good("cookies-secure-with-httponly-sessions-and-samesite", 5);
 const SECURE: Verdict = Verdict::good("cookies-secure-with-httponly-sessions", 0);
@@ -61,7 +61,7 @@ impl Fault {
                 Severity::High,
                 "cookies-samesite-flag-invalid",
                 -20,
-                "SameSite is none of Lax, Strict and None, or None stands without Secure",
+                "SameSite is none of Lax, Strict and None",
                 "Write SameSite=Lax, or SameSite=None; Secure",
             ),
             Self::AntiCsrf => Verdict::bad(
@@ -91,14 +91,16 @@ impl Fault {
 
 pub(super) fn judge(input: &Input<'_>, hsts: bool, findings: &mut Findings) -> Outcome {
     let mut jar: BTreeMap<(String, String, String), Cookie> = BTreeMap::new();
-    let mut unknown_same_site = false;
+    let mut unknown_same_site = None;
     for value in input.values(SET_COOKIE) {
         let Some(cookie) = Cookie::parse(&value) else {
             continue;
         };
         lint(&cookie, findings);
         // The Observatory tells this of cookies that browsers drop as well, if there are others.
-        unknown_same_site |= cookie.same_site == SameSite::Invalid;
+        if cookie.same_site == SameSite::Invalid && unknown_same_site.is_none() {
+            unknown_same_site = Some(excerpt(&cookie.name));
+        }
         if !cookie.is_kept(input.host) {
             continue;
         }
@@ -127,18 +129,24 @@ pub(super) fn judge(input: &Input<'_>, hsts: bool, findings: &mut Findings) -> O
         .peekable();
     let none = cookies.peek().is_none();
     let mut all_same_site = true;
-    let mut worst = (unknown_same_site && !none).then_some(Fault::SameSite);
+    let mut worst = unknown_same_site
+        .filter(|_| !none)
+        .map(|name| (Fault::SameSite, Fault::SameSite.verdict().why_of(&name)));
     for cookie in cookies {
         all_same_site &= cookie.same_site == SameSite::Valid;
-        worst = worst.max(cookie.faults(hsts).into_iter().flatten().max());
+        let fault = cookie.faults(hsts).into_iter().flatten().max();
+        let known = worst.as_ref().map(|(fault, _)| *fault);
+        if let Some(fault) = fault.filter(|_| fault > known) {
+            worst = Some((fault, cookie.cause(fault)));
+        }
     }
-    let verdict = match worst {
-        Some(fault) => fault.verdict(),
-        None if none => NOT_FOUND,
-        None if all_same_site => ALL_SAME_SITE,
-        None => SECURE,
+    let (verdict, cause) = match worst {
+        Some((fault, cause)) => (fault.verdict(), cause),
+        None if none => (NOT_FOUND, None),
+        None if all_same_site => (ALL_SAME_SITE, None),
+        None => (SECURE, None),
     };
-    verdict.record(Test::Cookies, HEADER, findings)
+    verdict.record_because(cause, Test::Cookies, HEADER, findings)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -252,6 +260,15 @@ impl Cookie {
 
     fn is_anti_csrf(&self) -> bool {
         self.name.to_ascii_lowercase().contains("csrf")
+    }
+
+    /// Which cookie, and what is wrong with it.
+    fn cause(&self, fault: Fault) -> Option<String> {
+        let name = excerpt(&self.name);
+        match fault {
+            Fault::SameSite => Some(format!("{name}: SameSite=None stands without Secure")),
+            _ => fault.verdict().why_of(&name),
+        }
     }
 
     fn faults(&self, hsts: bool) -> [Option<Fault>; 4] {

@@ -10,7 +10,7 @@ use crate::origin::Origin;
 
 const HEADER: &str = "access-control-allow-origin";
 
-const ABSENT: Verdict = Verdict::good("cross-origin-resource-sharing-not-implemented", 0);
+const ABSENT: Verdict = Verdict::absent("cross-origin-resource-sharing-not-implemented");
 const PUBLIC: Verdict = Verdict::good(
     "cross-origin-resource-sharing-implemented-with-public-access",
     0,
@@ -78,13 +78,13 @@ pub(super) fn judge(input: &Input<'_>, findings: &mut Findings) -> Outcome {
                 format!("{} is no origin, and matches none", excerpt(allowed)),
                 "Write scheme and host as browsers send them, without a path",
             );
-        } else if !varies_by_origin(headers) {
+        } else if !varies_by_origin(headers) && depends_on_origin(input, allowed, reflected) {
             add(
                 Severity::Low,
                 "cors-no-vary",
-                "names one origin without Vary: Origin, so that a cache gives it to another"
+                "depends on who asks without Vary: Origin, so that a cache gives it to another"
                     .to_owned(),
-                "Add Vary: Origin, unless every answer says the same",
+                "Add Vary: Origin to every answer",
             );
         }
     }
@@ -111,7 +111,19 @@ pub(super) fn judge(input: &Input<'_>, findings: &mut Findings) -> Outcome {
             "Name the methods and headers",
         );
     }
-    verdict.record(Test::CrossOriginResourceSharing, HEADER, findings)
+    // `*` is the same for everybody.
+    let assumed = input.cors.is_none() && allowed != "*";
+    verdict
+        .record(Test::CrossOriginResourceSharing, HEADER, findings)
+        .assumed_if(assumed)
+}
+
+/// Whether the origin was taken from the request, as far as the answers at hand tell. One origin that is
+/// the same in all of them needs no `Vary` (Fetch, section 3.3.5).
+fn depends_on_origin(input: &Input<'_>, allowed: &str, reflected: bool) -> bool {
+    let others = [Some(input.headers), input.earlier].into_iter().flatten();
+    let mut others = others.filter_map(|headers| joined(headers, &ACCESS_CONTROL_ALLOW_ORIGIN));
+    reflected || others.any(|other| other != allowed)
 }
 
 fn varies_by_origin(headers: &http::HeaderMap) -> bool {

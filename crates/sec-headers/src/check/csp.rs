@@ -7,7 +7,7 @@ use std::collections::btree_map::Entry;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY};
 
 use super::Input;
-use super::report::{Findings, Severity};
+use super::report::{Findings, Severity, excerpt};
 use super::score::{Outcome, Test, Verdict};
 
 const HEADER: &str = "content-security-policy";
@@ -24,14 +24,14 @@ const UNSAFE_STYLE: Verdict = Verdict::bad(
     Severity::Low,
     "csp-implemented-with-unsafe-inline-in-style-src-only",
     0,
-    "any style is allowed inline or from anywhere",
+    "styles are not confined",
     "Give styles a nonce or a hash, and name the hosts of style sheets",
 );
 const DUPLICATES: Verdict = Verdict::bad(
     Severity::Low,
     "csp-implemented-but-duplicate-directives",
     0,
-    "report-uri or report-to stands twice, and browsers keep the first",
+    "stands twice, and browsers keep the first",
     "Write it once; report-uri may name several addresses",
 );
 const PASSIVE: Verdict = Verdict::bad(
@@ -52,23 +52,21 @@ const UNSAFE_INLINE: Verdict = Verdict::bad(
     Severity::High,
     "csp-implemented-with-unsafe-inline",
     -20,
-    "scripts or plug-ins are not confined: a directive for them is missing, 'unsafe-inline' stands \
-     without nonce or hash, or a source admits any host or data:",
+    "scripts or plug-ins are not confined",
     "Say script-src with a nonce, and object-src 'none', or default-src 'none' for all",
 );
 const INSECURE: Verdict = Verdict::bad(
     Severity::High,
     "csp-implemented-with-insecure-scheme",
     -20,
-    "a source names http: or ftp:, so that whoever is on the way can change what is loaded",
+    "whoever is on the way can change what is loaded",
     "Name https sources",
 );
 const INVALID: Verdict = Verdict::bad(
     Severity::High,
     "csp-header-invalid",
     -25,
-    "the policy cannot be read, a directive stands twice, or 'strict-dynamic' stands without nonce \
-     or hash",
+    "the policy cannot be read",
     "Write each directive once; Csp of this crate does not build such a policy",
 );
 const ABSENT: Verdict = Verdict::bad(
@@ -88,8 +86,11 @@ const REPORT_ONLY: Verdict = Verdict::bad(
 
 /// What was read.
 pub(super) enum Reading {
-    Absent { report_only: bool },
-    Invalid,
+    Absent {
+        report_only: bool,
+    },
+    /// With the reason.
+    Invalid(String),
     Policy(Policy),
 }
 
@@ -106,13 +107,15 @@ impl Reading {
         }
         let texts = header.as_deref().into_iter();
         let mut policies = texts.chain(metas.iter().map(String::as_str));
-        let Some(Some(mut policy)) = policies.next().map(Policy::parse) else {
-            return Self::Invalid;
+        let mut policy = match policies.next().map(Policy::parse) {
+            Some(Ok(policy)) => policy,
+            Some(Err(why)) => return Self::Invalid(why),
+            None => return Self::Absent { report_only: false },
         };
         for text in policies {
             match Policy::parse(text) {
-                Some(other) => policy.restrict(other),
-                None => return Self::Invalid,
+                Ok(other) => policy.restrict(other),
+                Err(why) => return Self::Invalid(why),
             }
         }
         Self::Policy(policy)
@@ -124,13 +127,13 @@ impl Reading {
     }
 
     pub(super) fn judge(&self, findings: &mut Findings) -> Outcome {
-        let verdict = match self {
-            Self::Absent { report_only: true } => REPORT_ONLY,
-            Self::Absent { report_only: false } => ABSENT,
-            Self::Invalid => INVALID,
+        let (verdict, cause) = match self {
+            Self::Absent { report_only: true } => (REPORT_ONLY, None),
+            Self::Absent { report_only: false } => (ABSENT, None),
+            Self::Invalid(why) => (INVALID, Some(why.clone())),
             Self::Policy(policy) => policy.verdict(),
         };
-        verdict.record(Test::ContentSecurityPolicy, HEADER, findings)
+        verdict.record_because(cause, Test::ContentSecurityPolicy, HEADER, findings)
     }
 }
 
@@ -149,14 +152,15 @@ fn has_effect_in_meta(text: &str) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Policy {
     directives: BTreeMap<String, Sources>,
-    reports_twice: bool,
+    /// The name of the one that does.
+    reports_twice: Option<String>,
 }
 
 impl Policy {
-    fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.len() < MIN_POLICY {
-            return None;
+            return Err(format!("{} is no policy", excerpt(text)));
         }
         let mut policy = Self::default();
         for directive in text.split(';') {
@@ -171,17 +175,19 @@ impl Policy {
                 }
                 Entry::Occupied(mut place) if place.key().starts_with("report-") => {
                     place.insert(sources);
-                    policy.reports_twice = true;
+                    policy.reports_twice = Some(place.key().clone());
                 }
-                Entry::Occupied(_) => return None,
+                Entry::Occupied(place) => {
+                    return Err(format!("{} stands twice", excerpt(place.key())));
+                }
             }
         }
-        Some(policy)
+        Ok(policy)
     }
 
     /// Both hold: what only the other names is nothing, what both name is what they share.
     fn restrict(&mut self, other: Self) {
-        self.reports_twice |= other.reports_twice;
+        self.reports_twice = self.reports_twice.take().or(other.reports_twice);
         for (name, sources) in other.directives {
             match self.directives.entry(name) {
                 Entry::Vacant(place) => {
@@ -192,67 +198,94 @@ impl Policy {
         }
     }
 
-    fn verdict(&self) -> Verdict {
-        let get = |name: &str| self.directives.get(name);
-        let default = get("default-src");
-        let script_name = if get("script-src").is_some() {
-            "script-src"
-        } else {
-            "default-src"
-        };
-        let script = get(script_name);
-        let style = get("style-src").or(default);
-        let object = get("object-src").or(default);
+    /// With the causes where there may be several.
+    fn verdict(&self) -> (Verdict, Option<String>) {
+        let (script_name, script) = self.or_default("script-src");
+        let (style_name, style) = self.or_default("style-src");
+        let (object_name, object) = self.or_default("object-src");
 
         let dynamic = script.is_some_and(|sources| sources.has("'strict-dynamic'"));
         if dynamic && !script.is_some_and(Sources::has_nonce_or_hash) {
-            return INVALID;
+            let why = format!("{script_name}: 'strict-dynamic' stands without nonce or hash");
+            return (INVALID, Some(why));
         }
         // 'strict-dynamic' turns off the hosts and schemes of its own list, wherever that is used.
         let off = |name: &str| dynamic && name == script_name;
 
-        let unsafe_script = script.is_none_or(|sources| {
-            sources.is_unsafe_inline() || sources.has("data:") || (!dynamic && sources.is_broad())
-        });
-        let object_off = get("object-src").is_none() && off("default-src");
-        let unsafe_object = object.is_none_or(|sources| !object_off && sources.is_broad());
-        let style_off = get("style-src").is_none() && off("default-src");
-        let unsafe_style = style.is_none_or(|sources| {
-            sources.is_unsafe_inline() || sources.has("data:") || (!style_off && sources.is_broad())
-        });
-        let eval = [script, style].into_iter().flatten();
-        let eval = eval.into_iter().any(|sources| sources.has("'unsafe-eval'"));
-        let passive = |name: &str| matches!(name, "img-src" | "media-src");
-        let insecure = |name: &str| get(name).is_some_and(|s| !off(name) && s.is_insecure());
-        let insecure_active = self
-            .directives
-            .keys()
-            .any(|name| !passive(name) && insecure(name));
-        let insecure_passive = ["img-src", "media-src"].into_iter().any(|name| {
-            insecure(if get(name).is_some() {
-                name
-            } else {
-                "default-src"
-            })
-        });
+        let unsafe_script = match script {
+            None => {
+                Some("script-src and default-src are missing, so that any script runs".to_owned())
+            }
+            Some(sources) => sources.looseness(script_name, dynamic),
+        };
+        let unsafe_object = match object {
+            None => {
+                Some("object-src and default-src are missing, so that any plug-in runs".to_owned())
+            }
+            Some(sources) if !off(object_name) => sources.breadth(object_name),
+            Some(_) => None,
+        };
+        let unsafe_style = match style {
+            None => {
+                Some("style-src and default-src are missing, so that any style applies".to_owned())
+            }
+            Some(sources) => sources.looseness(style_name, off(style_name)),
+        };
+        let eval = [(script_name, script), (style_name, style)].into_iter();
+        let eval = eval
+            .filter(|(_, sources)| sources.is_some_and(|sources| sources.has("'unsafe-eval'")))
+            .map(|(name, _)| name);
+        let passive = ["img-src", "media-src"];
+        let active = self.directives.keys().map(String::as_str);
+        let insecure_active = active
+            .filter(|name| !passive.contains(name) && !off(name))
+            .find_map(|name| self.insecure(name));
+        let insecure_passive = passive
+            .into_iter()
+            .map(|name| self.or_default(name).0)
+            .filter(|name| !off(name))
+            .find_map(|name| self.insecure(name));
 
-        if unsafe_script || unsafe_object {
-            UNSAFE_INLINE
-        } else if insecure_active {
-            INSECURE
-        } else if eval {
-            UNSAFE_EVAL
-        } else if self.reports_twice {
-            DUPLICATES
-        } else if insecure_passive {
-            PASSIVE
-        } else if unsafe_style {
-            UNSAFE_STYLE
-        } else if default.is_some_and(Sources::is_none) {
-            DEFAULT_NONE
+        if unsafe_script.is_some() || unsafe_object.is_some() {
+            let causes: Vec<_> = [unsafe_script, unsafe_object]
+                .into_iter()
+                .flatten()
+                .collect();
+            (UNSAFE_INLINE, Some(causes.join("; ")))
+        } else if let Some(source) = insecure_active {
+            (INSECURE, INSECURE.why_of(&source))
+        } else if let Some(name) = eval.into_iter().next() {
+            (UNSAFE_EVAL, UNSAFE_EVAL.why_of(name))
+        } else if let Some(name) = &self.reports_twice {
+            (DUPLICATES, DUPLICATES.why_of(&excerpt(name)))
+        } else if let Some(source) = insecure_passive {
+            (PASSIVE, PASSIVE.why_of(&source))
+        } else if unsafe_style.is_some() {
+            (UNSAFE_STYLE, unsafe_style)
+        } else if self
+            .directives
+            .get("default-src")
+            .is_some_and(Sources::is_none)
+        {
+            (DEFAULT_NONE, None)
         } else {
-            NO_UNSAFE
+            (NO_UNSAFE, None)
         }
+    }
+
+    /// The directive, or what stands for it.
+    fn or_default<'n>(&self, name: &'n str) -> (&'n str, Option<&Sources>) {
+        match self.directives.get(name) {
+            Some(sources) => (name, Some(sources)),
+            None => ("default-src", self.directives.get("default-src")),
+        }
+    }
+
+    /// The source of this directive that whoever is on the way can change.
+    fn insecure(&self, name: &str) -> Option<String> {
+        let mut tokens = self.directives.get(name)?.0.keys();
+        let token = tokens.find(|token| token.starts_with("http:") || token.starts_with("ftp:"))?;
+        Some(format!("{} of {}", excerpt(token), excerpt(name)))
     }
 }
 
@@ -287,13 +320,22 @@ impl Sources {
         self.0.keys().any(|token| is_nonce_or_hash(token))
     }
 
-    fn is_broad(&self) -> bool {
-        BROAD.iter().any(|token| self.has(token))
+    /// What lets foreign code or styles in. Where hosts and schemes are off, only what is inline counts.
+    fn looseness(&self, name: &str, hosts_off: bool) -> Option<String> {
+        let inline = self
+            .is_unsafe_inline()
+            .then(|| format!("{name} has 'unsafe-inline' without nonce or hash"));
+        let data = self
+            .has("data:")
+            .then(|| format!("{name} has data:, which holds whatever an attacker writes"));
+        let broad = if hosts_off { None } else { self.breadth(name) };
+        let causes: Vec<_> = [inline, data, broad].into_iter().flatten().collect();
+        (!causes.is_empty()).then(|| causes.join("; "))
     }
 
-    fn is_insecure(&self) -> bool {
-        let mut tokens = self.0.keys();
-        tokens.any(|token| token.starts_with("http:") || token.starts_with("ftp:"))
+    fn breadth(&self, name: &str) -> Option<String> {
+        let token = BROAD.iter().find(|token| self.has(token))?;
+        Some(format!("{name} has `{token}`, which admits any host"))
     }
 }
 

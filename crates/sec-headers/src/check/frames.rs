@@ -3,10 +3,14 @@ use http::header::{CONTENT_SECURITY_POLICY, X_FRAME_OPTIONS};
 use super::Input;
 use super::csp::Reading;
 use super::csp_tokens::{directives, policies};
-use super::report::{Findings, Severity, excerpt};
+use super::report::{Findings, Severity, excerpt, not_read};
 use super::score::{Outcome, Test, Verdict};
 
 const HEADER: &str = "x-frame-options";
+
+const NEITHER: &str = "neither DENY nor SAMEORIGIN";
+/// The code of a finding about another header, which contradicts this test.
+pub(super) const FRAMED_BY_ANYONE: &str = "csp-frame-ancestors-anyone";
 
 const VIA_CSP: Verdict = Verdict::good("x-frame-options-implemented-via-csp", 5);
 const CONFINED: Verdict = Verdict::good("x-frame-options-sameorigin-or-deny", 0);
@@ -28,13 +32,14 @@ const INVALID: Verdict = Verdict::bad(
     Severity::High,
     "x-frame-options-header-invalid",
     -20,
-    "it is neither DENY nor SAMEORIGIN, or was sent twice",
+    NEITHER,
     "Send DENY or SAMEORIGIN, once",
 );
 
 pub(super) fn judge(input: &Input<'_>, policy: &Reading, findings: &mut Findings) -> Outcome {
     let header = input.joined(X_FRAME_OPTIONS);
     let text = header.as_deref().unwrap_or_default();
+    let mut cause = None;
     let verdict = if policy.says_frame_ancestors() {
         VIA_CSP
     } else if text.is_empty() {
@@ -44,10 +49,11 @@ pub(super) fn judge(input: &Input<'_>, policy: &Reading, findings: &mut Findings
     } else if is_allow_from(text) {
         ALLOW_FROM
     } else {
+        cause = Some(not_read(input, X_FRAME_OPTIONS, NEITHER));
         INVALID
     };
     lint(input, text, policy.says_frame_ancestors(), findings);
-    verdict.record(Test::XFrameOptions, HEADER, findings)
+    verdict.record_because(cause, Test::XFrameOptions, HEADER, findings)
 }
 
 fn is_allow_from(text: &str) -> bool {
@@ -81,7 +87,7 @@ fn lint(input: &Input<'_>, header: &str, via_csp: bool, findings: &mut Findings)
                 findings.add(
                     Severity::High,
                     "content-security-policy",
-                    "csp-frame-ancestors-anyone",
+                    FRAMED_BY_ANYONE,
                     "frame-ancestors lets any site frame the page",
                     "Name the origins that may, or 'none'",
                 );

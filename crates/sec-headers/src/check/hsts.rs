@@ -31,7 +31,7 @@ const INVALID: Verdict = Verdict::bad(
     Severity::High,
     "hsts-header-invalid",
     -20,
-    "it has no max-age, or was sent twice",
+    "it has no max-age",
     MEND,
 );
 const NO_HTTPS: Verdict = Verdict::bad(
@@ -63,12 +63,23 @@ pub(super) fn judge(input: &Input<'_>, findings: &mut Findings) -> Judged {
         None => ABSENT,
         Some(text) => lenient(text),
     };
+    let times = input.values(STRICT_TRANSPORT_SECURITY).count();
+    let cause = match &header {
+        // What is not invalid tells its own cause.
+        Some(_) if verdict.code() == INVALID.code() && times > 1 => {
+            Some(format!("it was sent {times} times"))
+        }
+        Some(text) if verdict.code() == INVALID.code() && text.contains(',') => {
+            Some("it has a comma, and its directives are separated by `;`".to_owned())
+        }
+        _ => None,
+    };
     if let Some(text) = &header {
         lint(input, text, findings);
     }
     Judged {
         protects: verdict_protects(input, header.as_deref()),
-        outcome: verdict.record(Test::StrictTransportSecurity, HEADER, findings),
+        outcome: verdict.record_because(cause, Test::StrictTransportSecurity, HEADER, findings),
     }
 }
 

@@ -10,6 +10,44 @@ const TEXT: [&str; 8] = [
     "script", "style", "textarea", "title", "iframe", "xmp", "noembed", "noframes",
 ];
 
+/// Event handlers that pages are written with (HTML, section 8.1.8.2).
+const HANDLERS: [&str; 34] = [
+    "onbeforeunload",
+    "onblur",
+    "onchange",
+    "onclick",
+    "oncontextmenu",
+    "oncopy",
+    "ondblclick",
+    "ondragstart",
+    "ondrop",
+    "onerror",
+    "onfocus",
+    "onhashchange",
+    "oninput",
+    "oninvalid",
+    "onkeydown",
+    "onkeypress",
+    "onkeyup",
+    "onload",
+    "onmousedown",
+    "onmouseenter",
+    "onmouseleave",
+    "onmousemove",
+    "onmouseout",
+    "onmouseover",
+    "onmouseup",
+    "onpaste",
+    "onpopstate",
+    "onreset",
+    "onresize",
+    "onscroll",
+    "onselect",
+    "onsubmit",
+    "onunload",
+    "onwheel",
+];
+
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Page {
@@ -18,6 +56,8 @@ pub(super) struct Page {
     /// The content of the last `<meta name="referrer">`.
     pub(super) referrer: Option<String>,
     pub(super) scripts: Vec<Script>,
+    /// The first attribute with an event handler.
+    pub(super) handler: Option<&'static str>,
     /// The first `<base href>`.
     pub(super) base: Option<String>,
 }
@@ -28,13 +68,16 @@ pub(super) struct Script {
     pub(super) src: Option<String>,
     /// Whether `integrity` says anything.
     pub(super) integrity: bool,
+    /// Whether the element has code of its own that a browser would run.
+    pub(super) inline: bool,
+    pub(super) nonce: Option<String>,
 }
 
 pub(super) fn scan(html: &str) -> Page {
     let mut rest = head(html, MAX_BYTES);
     let mut page = Page::default();
     // What is in a template is not in the page, and scripts in SVG have no src.
-    let (mut templates, mut svgs) = (0_usize, 0_usize);
+    let (mut templates, mut svgs, mut noscripts) = (0_usize, 0_usize, 0_usize);
     while let Some((_, after)) = rest.split_once('<') {
         if let Some(comment) = after.strip_prefix("!--") {
             rest = comment.split_once("-->").map_or("", |(_, after)| after);
@@ -64,10 +107,14 @@ pub(super) fn scan(html: &str) -> Page {
         };
         match name.as_str() {
             "template" => templates = step(templates),
+            "noscript" => noscripts = step(noscripts),
             "svg" => svgs = step(svgs),
             _ if closing => continue,
-            _ if templates == 0 => page.take(&name, tag, svgs > 0),
             _ => {}
+        }
+        if !closing && templates == 0 {
+            let empty = rest.starts_with("</");
+            page.take(&name, tag, svgs > 0, noscripts == 0 && !empty);
         }
         if !closing && TEXT.contains(&name.as_str()) {
             rest = after_text(rest, &name);
@@ -77,9 +124,13 @@ pub(super) fn scan(html: &str) -> Page {
 }
 
 impl Page {
-    fn take(&mut self, name: &str, tag: Tag, in_svg: bool) {
+    /// `runs` is whether code may run here, and there is some.
+    fn take(&mut self, name: &str, tag: Tag, in_svg: bool, runs: bool) {
+        self.handler = self.handler.or(tag.handler);
         match name {
             "script" if self.scripts.len() < MAX_ELEMENTS => self.scripts.push(Script {
+                inline: runs && tag.is_inline_code(in_svg),
+                nonce: tag.nonce,
                 src: tag.src.filter(|src| !in_svg && !src.trim().is_empty()),
                 integrity: tag.integrity.is_some_and(|text| !text.is_empty()),
             }),
@@ -115,6 +166,10 @@ struct Tag {
     http_equiv: Option<String>,
     name: Option<String>,
     content: Option<String>,
+    nonce: Option<String>,
+    kind: Option<String>,
+    no_module: Option<String>,
+    handler: Option<&'static str>,
 }
 
 impl Tag {
@@ -152,11 +207,28 @@ impl Tag {
         }
     }
 
+    /// Whether a `<script>` with these attributes has its code in the page, and browsers run it (HTML, section
+    /// 4.12.1.1): of other types it is data.
+    fn is_inline_code(&self, in_svg: bool) -> bool {
+        let outside = if in_svg { &self.href } else { &self.src };
+        let kind = self.kind.as_deref().map(str::trim).unwrap_or_default();
+        let runs = ["", "module", "text/javascript", "application/javascript"];
+        let runs = runs.iter().any(|known| known.eq_ignore_ascii_case(kind));
+        outside.is_none() && runs && self.no_module.is_none()
+    }
+
     fn set(&mut self, name: &str, value: &str) {
-        let field = match name.to_ascii_lowercase().as_str() {
+        let name = name.to_ascii_lowercase();
+        if name.starts_with("on") && self.handler.is_none() {
+            self.handler = HANDLERS.into_iter().find(|known| *known == name);
+        }
+        let field = match name.as_str() {
             "src" => &mut self.src,
             "integrity" => &mut self.integrity,
-            "href" => &mut self.href,
+            "href" | "xlink:href" => &mut self.href,
+            "nonce" => &mut self.nonce,
+            "type" => &mut self.kind,
+            "nomodule" => &mut self.no_module,
             "http-equiv" => &mut self.http_equiv,
             "name" => &mut self.name,
             "content" => &mut self.content,

@@ -2,13 +2,13 @@ use std::net::IpAddr;
 
 use super::Input;
 use super::html::Script;
-use super::report::{Findings, Severity};
+use super::report::{Findings, Severity, excerpt};
 use super::score::{Outcome, Test, Verdict};
 
 const HEADER: &str = "subresource integrity";
 
-const NOT_HTML: Verdict = Verdict::good("sri-not-implemented-response-not-html", 0);
-const NO_SCRIPTS: Verdict = Verdict::good("sri-not-implemented-but-no-scripts-loaded", 0);
+const NOT_HTML: Verdict = Verdict::absent("sri-not-implemented-response-not-html");
+const NO_SCRIPTS: Verdict = Verdict::absent("sri-not-implemented-but-no-scripts-loaded");
 const OWN: Verdict = Verdict::good(
     "sri-not-implemented-but-all-scripts-loaded-from-secure-origin",
     0,
@@ -26,15 +26,14 @@ const INSECURE: Verdict = Verdict::bad(
     Severity::High,
     "sri-implemented-but-external-scripts-not-loaded-securely",
     -20,
-    "a script has integrity, but its address is http, or has no scheme",
+    "a script has integrity, but is not loaded over https",
     "Write its address with https:",
 );
 const OPEN: Verdict = Verdict::bad(
     Severity::High,
     "sri-not-implemented-and-external-scripts-not-loaded-securely",
     -50,
-    "a script's address is http, or has no scheme, and it has no integrity: whoever is on the way \
-     can change it",
+    "a script is not loaded over https and has no integrity: whoever is on the way can change it",
     "Write its address with https:, and add integrity and crossorigin",
 );
 
@@ -51,8 +50,10 @@ enum Load {
 
 pub(super) fn judge(input: &Input<'_>, html: bool, findings: &mut Findings) -> Outcome {
     let scripts = input.page.scripts.iter();
-    let worst = scripts.map(|script| load(script, input)).max();
-    let verdict = match worst {
+    let loads = scripts.map(|script| (load(script, input), script));
+    let worst = loads.reduce(|worst, next| if next.0 > worst.0 { next } else { worst });
+    let src = worst.and_then(|(_, script)| script.src.as_deref());
+    let verdict = match worst.map(|(load, _)| load) {
         _ if !html => NOT_HTML,
         None => NO_SCRIPTS,
         Some(Load::Own) => OWN,
@@ -62,7 +63,18 @@ pub(super) fn judge(input: &Input<'_>, html: bool, findings: &mut Findings) -> O
         Some(Load::Insecure) => INSECURE,
         Some(Load::Open) => OPEN,
     };
-    verdict.record(Test::SubresourceIntegrity, HEADER, findings)
+    let cause = src.and_then(|src| verdict.why_of(&cause(src)));
+    verdict.record_because(cause, Test::SubresourceIntegrity, HEADER, findings)
+}
+
+/// Which script, and what its address lacks.
+fn cause(src: &str) -> String {
+    let lacks = if src.trim().starts_with("//") {
+        " (its address has no scheme)"
+    } else {
+        ""
+    };
+    format!("{}{lacks}", excerpt(src))
 }
 
 fn load(script: &Script, input: &Input<'_>) -> Load {

@@ -38,12 +38,13 @@
 //! The other findings cost no points. They are in the report all the same, and with any of them
 //! [`Report::is_clean`] is false: nonces that are short or reused, directives that do not parse,
 //! headers that browsers drop for one syntax error, cookies that break their prefix, CORS that
-//! trusts `null`, nonce'd pages that shared caches may keep, headers that tell an attacker what runs.
+//! trusts `null`, inline scripts without the nonce, nonce'd pages that shared caches may keep, headers that tell an attacker what runs.
 //! One that does not apply is named in [`Check::accept`].
 //!
 //! A good grade says that a browser was told to defend the page. It says nothing of the page.
 
 mod cache;
+mod codes;
 mod content_type;
 mod cookies;
 mod cors;
@@ -53,6 +54,7 @@ mod csp_tokens;
 mod frames;
 mod hsts;
 mod html;
+mod inline;
 mod integrity;
 mod isolation;
 mod leaks;
@@ -70,10 +72,11 @@ use std::borrow::Cow;
 use http::{HeaderMap, HeaderName};
 use sec_core::Scheme;
 
+pub use self::codes::CODES;
 pub use self::redirect::Redirect;
 use self::report::Findings;
 pub use self::report::{Finding, Report, Severity};
-pub use self::score::{Grade, Outcome, Test};
+pub use self::score::{Grade, Outcome, Standing, Test, UnknownGrade};
 
 /// Grades the headers of one answer.
 ///
@@ -173,6 +176,9 @@ impl<'a> Check<'a> {
 
     /// The page, for its scripts and its `<meta>` elements. Default: none of either. Only the first
     /// mebibyte is read, and nothing unless `Content-Type` is HTML.
+    ///
+    /// It also tells inline scripts and event handlers that the policy in the header will not run. Hashes are not
+    /// computed: where a hash could allow a script, nothing is said of it.
     pub fn html(mut self, html: &'a str) -> Self {
         self.html = Some(html);
         self
@@ -184,7 +190,10 @@ impl<'a> Check<'a> {
         self
     }
 
-    /// Leaves out the finding of this [code](Finding::code). It does not change points.
+    /// Leaves out the finding of this [code](Finding::code), one of [`CODES`]. It does not change points.
+    ///
+    /// A code that is not among them leaves nothing out, so that a typing error shows as the finding that
+    /// it was meant for.
     pub fn accept(mut self, code: &'a str) -> Self {
         self.accepted.push(code);
         self
@@ -215,15 +224,17 @@ impl<'a> Check<'a> {
             policy.judge(&mut findings),
             cookies::judge(&input, hsts.protects, &mut findings),
             cors::judge(&input, &mut findings),
-            redirect::judge(&input, &mut findings),
+            redirect::judge(&input, &mut findings).assumed_if(self.redirect.is_none()),
             referrer::judge(&input, &mut findings),
             hsts.outcome,
-            integrity::judge(&input, html_type, &mut findings),
+            integrity::judge(&input, html_type, &mut findings)
+                .assumed_if(self.html.is_none() && html_type),
             content_type::judge(&input, &mut findings),
             frames::judge(&input, &policy, &mut findings),
             isolation::judge(&input, &mut findings),
         ];
         csp_lint::lint(&input, &mut findings);
+        inline::lint(&input, &mut findings);
         cache::lint(&input, &mut findings);
         structured::lint(&input, &mut findings);
         leaks::lint(&input, &mut findings);

@@ -1,7 +1,7 @@
 use http::header::REFERRER_POLICY;
 
 use super::Input;
-use super::report::{Findings, Severity};
+use super::report::{Findings, Severity, excerpt};
 use super::score::{Outcome, Test, Verdict};
 
 const HEADER: &str = "referrer-policy";
@@ -11,15 +11,25 @@ const PRIVATE_VALUES: [&str; 4] = [
     "strict-origin",
     "strict-origin-when-cross-origin",
 ];
-const UNSAFE_VALUES: [&str; 4] = [
-    "no-referrer-when-downgrade",
-    "origin",
-    "origin-when-cross-origin",
-    "unsafe-url",
+/// With what they give away.
+const UNSAFE_VALUES: [(&str, &str); 4] = [
+    (
+        "no-referrer-when-downgrade",
+        "other sites learn the whole address of the page",
+    ),
+    ("origin", "plain http learns the origin of the page"),
+    (
+        "origin-when-cross-origin",
+        "plain http learns the origin of the page",
+    ),
+    (
+        "unsafe-url",
+        "every site learns the whole address of the page, over plain http too",
+    ),
 ];
 
 const PRIVATE: Verdict = Verdict::good("referrer-policy-private", 5);
-const ABSENT: Verdict = Verdict::good("referrer-policy-not-implemented", 0);
+const ABSENT: Verdict = Verdict::absent("referrer-policy-not-implemented");
 const UNSAFE: Verdict = Verdict::bad(
     Severity::Medium,
     "referrer-policy-unsafe",
@@ -40,7 +50,7 @@ pub(super) fn judge(input: &Input<'_>, findings: &mut Findings) -> Outcome {
     let header = input.joined(REFERRER_POLICY);
     let meta = input.page.referrer.as_deref();
     let mut said = false;
-    let mut verdict = None;
+    let (mut verdict, mut cause) = (None, None);
     for token in header
         .as_deref()
         .into_iter()
@@ -50,11 +60,13 @@ pub(super) fn judge(input: &Input<'_>, findings: &mut Findings) -> Outcome {
         said = true;
         let token = token.trim().to_ascii_lowercase();
         if PRIVATE_VALUES.contains(&token.as_str()) {
-            verdict = Some(PRIVATE);
-        } else if UNSAFE_VALUES.contains(&token.as_str()) {
-            verdict = Some(UNSAFE);
+            (verdict, cause) = (Some(PRIVATE), None);
+        } else if let Some((name, why)) = UNSAFE_VALUES.iter().find(|(name, _)| *name == token) {
+            (verdict, cause) = (Some(UNSAFE), Some(format!("{name}: {why}")));
+        } else if verdict.is_none() {
+            cause = Some(format!("{} is no policy", excerpt(&token)));
         }
     }
     let verdict = verdict.unwrap_or(if said { INVALID } else { ABSENT });
-    verdict.record(Test::ReferrerPolicy, HEADER, findings)
+    verdict.record_because(cause, Test::ReferrerPolicy, HEADER, findings)
 }

@@ -1,9 +1,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use http::HeaderName;
 use sec_core::text::log_safe;
 use serde::Serialize;
 
+use super::Input;
 use super::score::{Grade, Outcome, score};
 
 /// How many findings without points a report holds; whoever has more knows enough. With those of the
@@ -26,7 +28,7 @@ pub struct Report {
 
 impl Report {
     pub(super) fn new(
-        outcomes: Vec<Outcome>,
+        mut outcomes: Vec<Outcome>,
         findings: Findings,
         accepted: &[&str],
         assumed: Vec<&'static str>,
@@ -36,6 +38,9 @@ impl Report {
             mut list, left_out, ..
         } = findings;
         list.retain(|finding| !accepted.contains(&finding.code));
+        for outcome in &mut outcomes {
+            outcome.compare(&list);
+        }
         // Stable: within a severity they stay in the order of the headers.
         list.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.points));
         Self {
@@ -236,6 +241,8 @@ impl Findings {
         mend: &'static str,
         points: i32,
     ) {
+        #[cfg(test)]
+        assert!(super::CODES.contains(&code), "{code} is not listed");
         let finding = Finding {
             severity,
             header,
@@ -247,6 +254,15 @@ impl Findings {
         if !self.list.contains(&finding) {
             self.list.push(finding);
         }
+    }
+}
+
+/// Why a header that says one thing, once, was not read.
+pub(super) fn not_read(input: &Input<'_>, name: HeaderName, what: &str) -> String {
+    let values: Vec<_> = input.values(name).collect();
+    match values.as_slice() {
+        [value] => format!("{} is {what}", excerpt(value)),
+        _ => format!("was sent {} times", values.len()),
     }
 }
 

@@ -1,8 +1,10 @@
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
 
-use super::report::{Findings, Severity};
+use super::frames::FRAMED_BY_ANYONE;
+use super::report::{Finding, Findings, Severity};
 
 /// Where everybody starts.
 const BASE: i32 = 100;
@@ -42,6 +44,26 @@ pub struct Outcome {
     test: Test,
     code: &'static str,
     points: i32,
+    standing: Standing,
+    #[serde(skip)]
+    header: &'static str,
+}
+
+/// What an [`Outcome`] is worth to a reader. Points do not depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Standing {
+    /// The answer does what the test asks for.
+    Met,
+    /// There is nothing to judge, which costs nothing: no cookie, no header.
+    NotThere,
+    /// It follows from what was [assumed](super::Report::assumed), not from the answer.
+    Assumed,
+    /// It costs nothing there, but a finding of at least [`Severity::Medium`] is about the same header.
+    Contradicted,
+    /// A finding says what is wrong, unless it was [accepted](super::Check::accept).
+    Missed,
 }
 
 impl Outcome {
@@ -62,6 +84,33 @@ impl Outcome {
     pub const fn points(&self) -> i32 {
         self.points
     }
+
+    /// Whether it was met, was not there, was only assumed, is contradicted, or was missed.
+    #[must_use]
+    pub const fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// The same, where nobody asked for what would have told it.
+    pub(super) const fn assumed_if(mut self, assumed: bool) -> Self {
+        if assumed && matches!(self.standing, Standing::Met | Standing::NotThere) {
+            self.standing = Standing::Assumed;
+        }
+        self
+    }
+
+    /// Takes into account what else was found of its header.
+    pub(super) fn compare(&mut self, findings: &[Finding]) {
+        let contradicts = |finding: &Finding| {
+            let same = finding.header() == self.header
+                || self.test == Test::XFrameOptions && finding.code() == FRAMED_BY_ANYONE;
+            same && finding.severity() >= Severity::Medium
+        };
+        let open = matches!(self.standing, Standing::Met | Standing::NotThere);
+        if open && findings.iter().any(contradicts) {
+            self.standing = Standing::Contradicted;
+        }
+    }
 }
 
 /// One line of the Observatory's score table, and what we say of it.
@@ -69,6 +118,7 @@ impl Outcome {
 pub(super) struct Verdict {
     code: &'static str,
     points: i32,
+    absent: bool,
     /// Severity, what is wrong, how to mend it; `None` where nothing is wrong.
     fault: Option<(Severity, &'static str, &'static str)>,
 }
@@ -78,8 +128,28 @@ impl Verdict {
         Self {
             code,
             points,
+            absent: false,
             fault: None,
         }
+    }
+
+    /// Nothing is there, and nothing is wrong with that.
+    pub(super) const fn absent(code: &'static str) -> Self {
+        Self {
+            code,
+            points: 0,
+            absent: true,
+            fault: None,
+        }
+    }
+
+    pub(super) const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// What is wrong, and with what.
+    pub(super) fn why_of(&self, what: &str) -> Option<String> {
+        self.fault.map(|(_, why, _)| format!("{what}: {why}"))
     }
 
     pub(super) const fn bad(
@@ -92,19 +162,38 @@ impl Verdict {
         Self {
             code,
             points,
+            absent: false,
             fault: Some((severity, why, mend)),
         }
     }
 
     /// Writes down the finding, if it is one.
     pub(super) fn record(self, test: Test, header: &'static str, to: &mut Findings) -> Outcome {
+        self.record_because(None, test, header, to)
+    }
+
+    /// The same, with the cause that applied where there are several.
+    pub(super) fn record_because(
+        self,
+        cause: Option<String>,
+        test: Test,
+        header: &'static str,
+        to: &mut Findings,
+    ) -> Outcome {
         if let Some((severity, why, mend)) = self.fault {
+            let why = cause.map_or(Cow::Borrowed(why), Cow::Owned);
             to.scored(severity, header, self.code, why, mend, self.points);
         }
         Outcome {
             test,
             code: self.code,
             points: self.points,
+            standing: match self.fault {
+                Some(_) => Standing::Missed,
+                None if self.absent => Standing::NotThere,
+                None => Standing::Met,
+            },
+            header,
         }
     }
 }

@@ -1,11 +1,13 @@
 //! What the Observatory does not look for: one row per fault, each with where the rule is from.
 
+mod causes;
+mod page;
 mod policy;
 mod rows;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::super::{Check, Report, Severity, check};
+use super::super::{CODES, Check, Report, Severity, Standing, Test, check};
 use crate::Scheme;
 
 /// A set in which nothing is found, as text.
@@ -79,6 +81,8 @@ fn nothing_is_found_where_nothing_is_wrong() {
             "vary: Accept, origin",
         ],
         &["access-control-allow-origin: *"],
+        // The same for everybody, as far as one answer tells.
+        &["access-control-allow-origin: https://app.example"],
         &["strict-transport-security: max-age=\"63072000\"; includeSubDomains; preload"],
     ];
     for row in rows {
@@ -181,4 +185,109 @@ fn a_secret_is_not_repeated() {
     let report = check(&map([cookie.as_str()]));
     assert!(report.has("cookie-prefix-violated"));
     assert!(!report.to_string().contains(secret));
+}
+
+#[test]
+fn every_code_is_listed_once_and_can_be_found() {
+    // That none is missing, `Findings` asserts in every test.
+    assert!(CODES.is_sorted_by(|one, next| one < next));
+    let sources = concat!(
+        include_str!("../../cache.rs"),
+        include_str!("../../content_type.rs"),
+        include_str!("../../cookies.rs"),
+        include_str!("../../cors.rs"),
+        include_str!("../../csp.rs"),
+        include_str!("../../csp_lint.rs"),
+        include_str!("../../frames.rs"),
+        include_str!("../../hsts.rs"),
+        include_str!("../../inline.rs"),
+        include_str!("../../integrity.rs"),
+        include_str!("../../isolation.rs"),
+        include_str!("../../leaks.rs"),
+        include_str!("../../redirect.rs"),
+        include_str!("../../referrer.rs"),
+        include_str!("../../structured.rs"),
+    );
+    for code in CODES {
+        assert!(sources.contains(&format!("\"{code}\"")), "{code}");
+    }
+}
+
+#[test]
+fn one_origin_without_vary_is_wrong_where_another_answer_differs() {
+    let one = with(&["access-control-allow-origin: https://a.example"]);
+    let other = map(["access-control-allow-origin: https://b.example"]);
+    let empty = map([]);
+    // Fetch, section 3.3.5: what depends on `Origin` says so.
+    let differing = [
+        Check::new(&one).cors("https://a.example", &one),
+        Check::new(&one).cors("https://b.example", &other),
+        Check::new(&one).earlier(&other),
+    ];
+    for check in differing {
+        let report = check.run();
+        assert!(report.has("cors-no-vary") && !report.is_clean(), "{report}");
+    }
+    let alike = [
+        Check::new(&one),
+        Check::new(&one).cors("https://b.example", &one),
+        Check::new(&one).cors("https://b.example", &empty),
+        Check::new(&one).earlier(&one),
+    ];
+    for check in alike {
+        let report = check.run();
+        assert!(report.is_clean(), "{report}");
+    }
+}
+
+#[test]
+fn what_an_outcome_is_worth() {
+    let standing = |check: Check<'_>, test: Test| {
+        let report = check.run();
+        let found = report.outcomes().iter().find(|o| o.test() == test);
+        found.unwrap().standing()
+    };
+    let clean = map(CLEAN.iter().copied());
+    let none = map([]);
+    let told = || Check::new(&clean).redirect(super::super::Redirect::ToHttps);
+    assert_eq!(standing(told(), Test::Redirection), Standing::Met);
+    assert_eq!(
+        standing(Check::new(&clean), Test::Redirection),
+        Standing::Assumed
+    );
+    assert_eq!(
+        standing(Check::new(&none).scheme(Scheme::Http), Test::Redirection),
+        Standing::Missed
+    );
+    let corp = Test::CrossOriginResourcePolicy;
+    assert_eq!(standing(told(), corp), Standing::Met);
+    assert_eq!(standing(Check::new(&none), corp), Standing::NotThere);
+    assert_eq!(standing(told(), Test::Cookies), Standing::NotThere);
+    let cors = Test::CrossOriginResourceSharing;
+    assert_eq!(standing(Check::new(&clean), cors), Standing::Assumed);
+    let asked = Check::new(&clean).cors("https://foreign.example", &none);
+    assert_eq!(standing(asked, cors), Standing::NotThere);
+    let null = with(&["access-control-allow-origin: null"]);
+    let asked = Check::new(&null).cors("https://foreign.example", &null);
+    assert_eq!(standing(asked.clone(), cors), Standing::Contradicted);
+    assert_eq!(standing(asked.accept("cors-null"), cors), Standing::Met);
+    let sri = Test::SubresourceIntegrity;
+    assert_eq!(standing(Check::new(&clean), sri), Standing::Assumed);
+    assert_eq!(
+        standing(Check::new(&clean).html("<p>"), sri),
+        Standing::NotThere
+    );
+    let framed = with(&[&csp(
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors *",
+    )]);
+    assert_eq!(
+        standing(Check::new(&framed), Test::XFrameOptions),
+        Standing::Contradicted
+    );
+    // An accepted fault is no success.
+    let accepted = Check::new(&none).accept("hsts-not-implemented");
+    assert_eq!(
+        standing(accepted, Test::StrictTransportSecurity),
+        Standing::Missed
+    );
 }

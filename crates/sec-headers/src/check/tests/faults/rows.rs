@@ -201,17 +201,6 @@ fn faults_of_other_headers() {
             "cors-null",
         ),
         (
-            &["access-control-allow-origin: https://a.example"],
-            "cors-no-vary",
-        ),
-        (
-            &[
-                "access-control-allow-origin: https://a.example",
-                "vary: Accept",
-            ],
-            "cors-no-vary",
-        ),
-        (
             &[
                 "access-control-allow-origin: https://a.example",
                 "access-control-allow-origin: https://b.example",
