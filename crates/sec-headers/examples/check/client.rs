@@ -26,6 +26,7 @@ const MAX_REDIRECTS: usize = 10;
 /// How much of a page is read; the check reads no more either.
 const MAX_BODY: usize = 1 << 20;
 
+#[derive(Clone)]
 pub(crate) struct Client {
     tls: TlsConnector,
     extra: HeaderMap,
@@ -110,6 +111,13 @@ impl Client {
         more: &HeaderMap,
     ) -> Result<(StatusCode, HeaderMap, String), Failure> {
         let named = |error: &dyn Error| Failure::new(&format!("{uri} cannot be reached"), error);
+        let failed = |error: hyper::Error| {
+            if error.is_parse() {
+                Failure::plain(format!("{uri} answered something that is no HTTP"))
+            } else {
+                named(&error)
+            }
+        };
         let (host, port, secure) = parts(uri)?;
         let name = host.trim_matches(['[', ']']);
         let stream = TcpStream::connect((name, port))
@@ -118,18 +126,17 @@ impl Client {
         let request = self.request(method, uri, more)?;
         if secure {
             let server = ServerName::try_from(name.to_owned()).map_err(|error| named(&error))?;
-            let stream = self
-                .tls
-                .connect(server, stream)
-                .await
-                .map_err(|error| named(&error))?;
-            exchange(stream, request)
-                .await
-                .map_err(|error| named(&error))
+            let stream = self.tls.connect(server, stream).await;
+            let stream = stream.map_err(|error| {
+                if is_no_tls(&error) {
+                    Failure::plain(format!("{uri} does not speak TLS here; try http://"))
+                } else {
+                    named(&error)
+                }
+            })?;
+            exchange(stream, request).await.map_err(failed)
         } else {
-            exchange(stream, request)
-                .await
-                .map_err(|error| named(&error))
+            exchange(stream, request).await.map_err(failed)
         }
     }
 
@@ -157,6 +164,12 @@ impl Client {
         }
         Ok(request)
     }
+}
+
+/// Whether what came back is no message of TLS at all.
+fn is_no_tls(error: &std::io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(inner, Some(rustls::Error::InvalidMessage(_)))
 }
 
 async fn exchange(

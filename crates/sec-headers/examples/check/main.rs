@@ -9,10 +9,13 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use client::{Answer, Client, Failure, parts};
-use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
+use http::header::{
+    ACCESS_CONTROL_REQUEST_METHOD, CONTENT_SECURITY_POLICY, LOCATION, ORIGIN,
+    STRICT_TRANSPORT_SECURITY,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use sec_headers::Scheme;
-use sec_headers::check::{Check, Grade, Redirect, Report};
+use sec_headers::check::{CODES, Check, Grade, Redirect, Report};
 
 const HELP: &str = "\
 Grades the security headers of a service as Mozilla's HTTP Observatory does, and looks further.
@@ -24,7 +27,8 @@ check [--json] [--min-grade GRADE] [--accept CODE]... [--forwarded] URL
   --min-grade G     a grade below G (A+ A A- B+ B B- C+ C C- D+ D D- F) is a failure
   --accept CODE     leaves the finding of this code out; it keeps its points
   --forwarded       sends X-Forwarded-Proto: https and grades as if over https: for a service that
-                    stands behind a proxy and trusts it
+                    stands behind a proxy and trusts it. In its configuration that is
+                    [context] forwarding = \"x-forwarded\", trusted_proxies = [\"127.0.0.1\"]
 
 An https address is asked three times, for its http counterpart, for what a foreign origin may do,
 and again for whether nonces change. The counterpart is only known where the port is 443. Roots are
@@ -35,6 +39,9 @@ arguments are wrong. Colours are left out where NO_COLOR is set or nobody reads 
 ";
 /// Nobody's: what it may do, anybody may.
 const FOREIGN: &str = "https://check.invalid";
+
+const DOUBT: &str =
+    "the service did not believe X-Forwarded-Proto: is 127.0.0.1 among its trusted proxies?";
 
 struct Arguments {
     uri: Uri,
@@ -61,22 +68,65 @@ async fn run() -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     };
     let mut client = Client::new()?;
+    let mut doubt = None;
     if arguments.forwarded {
         let name = HeaderName::from_static("x-forwarded-proto");
-        client = client.always(name, HeaderValue::from_static("https"));
+        let forwarded = client
+            .clone()
+            .always(name, HeaderValue::from_static("https"));
+        if !is_believed(&client, &forwarded, &arguments.uri).await? {
+            doubt = Some(DOUBT);
+        }
+        client = forwarded;
     }
-    let (answer, report, untested) = inspect(&client, &arguments).await?;
+    let (answer, report, untested) = match (inspect(&client, &arguments).await, doubt) {
+        (Err(failure), Some(doubt)) => return Err(Failure::plain(format!("{failure}. {doubt}"))),
+        (result, _) => result?,
+    };
     let text = if arguments.json {
-        print::json(&answer, &report, &untested)
+        print::json(&answer, &report, &untested, doubt)
     } else {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let colours = io::stdout().is_terminal() && !no_color;
-        print::text(&answer, &report, &untested, colours)
+        print::text(&answer, &report, &untested, doubt, colours)
     };
     // Nobody may be reading: `check … | head`.
     let _ = io::stdout().write_all(text.as_bytes());
     let below = arguments.min_grade.is_some_and(|min| report.grade() < min);
     Ok(ExitCode::from(u8::from(below)))
+}
+
+/// Whether the service takes this client for a proxy: it answers otherwise over "https", or with what is for https alone.
+async fn is_believed(plain: &Client, forwarded: &Client, uri: &Uri) -> Result<bool, Failure> {
+    let none = HeaderMap::new();
+    let (status, headers, _) = plain.ask(Method::GET, uri, &none).await?;
+    let (told_status, told, _) = forwarded.ask(Method::GET, uri, &none).await?;
+    let upgrades = |value: &HeaderValue| {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        value.contains("upgrade-insecure-requests")
+    };
+    Ok(told.contains_key(STRICT_TRANSPORT_SECURITY)
+        || told.get_all(CONTENT_SECURITY_POLICY).iter().any(upgrades)
+        || status != told_status
+        || headers.get(LOCATION) != told.get(LOCATION))
+}
+
+/// The error for a code that no finding has, with those that are most like it.
+fn unknown_code(code: &str) -> Failure {
+    let words: Vec<_> = code.split('-').collect();
+    let alike = |known: &str| known.split('-').filter(|word| words.contains(word)).count();
+    let most = CODES.iter().map(|known| alike(known)).max().unwrap_or(0);
+    let known = CODES.iter().filter(|known| alike(known) == most);
+    let list: Vec<_> = known.map(|known| format!("  {known}")).collect();
+    Failure::plain(format!(
+        "no finding has the code {code:?}. {}:\n{}",
+        if most == 0 {
+            "Those that there are"
+        } else {
+            "Those most like it"
+        },
+        list.join("\n")
+    ))
 }
 
 /// Asks all that the report needs, and says what could not be asked.
@@ -201,7 +251,13 @@ impl Arguments {
                 "--help" | "-h" => return Ok(None),
                 "--json" => json = true,
                 "--forwarded" => forwarded = true,
-                "--accept" => accepted.push(value()?),
+                "--accept" => {
+                    let code = value()?;
+                    if !CODES.contains(&code.as_str()) {
+                        return Err(unknown_code(&code));
+                    }
+                    accepted.push(code);
+                }
                 "--min-grade" => {
                     let grade = value()?.parse::<Grade>();
                     min_grade = Some(grade.map_err(|error| Failure::plain(error.to_string()))?);

@@ -2,24 +2,55 @@
 
 use std::fmt::Write as _;
 
-use sec_headers::check::{Grade, Report, Severity};
+use http::header::CONTENT_TYPE;
+use sec_headers::check::{Grade, Report, Severity, Standing};
 
 use super::client::Answer;
 
 const WIDTH: usize = 6;
 
 /// With what was not asked, so that nobody takes it for tested.
-pub(crate) fn json(answer: &Answer, report: &Report, untested: &[String]) -> String {
+pub(crate) fn json(
+    answer: &Answer,
+    report: &Report,
+    untested: &[String],
+    doubt: Option<&str>,
+) -> String {
     let value = serde_json::json!({
         "url": answer.uri.to_string(),
         "status": answer.status.as_u16(),
+        "graded": no_page(answer),
         "report": report,
+        "note": doubt,
         "untested": untested,
     });
     format!("{value:#}\n")
 }
 
-pub(crate) fn text(answer: &Answer, report: &Report, untested: &[String], colours: bool) -> String {
+/// What was graded, if it is not a page that somebody sees: its grade says little of the pages.
+fn no_page(answer: &Answer) -> Option<String> {
+    let kind = answer.headers.get(CONTENT_TYPE);
+    let kind = kind
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("no content type");
+    let kind = kind.split(';').next().unwrap_or(kind).trim();
+    let pages = ["text/html", "application/xhtml+xml"];
+    let html = pages.iter().any(|page| page.eq_ignore_ascii_case(kind));
+    let what = match (html, answer.status.is_success()) {
+        (true, true) => return None,
+        (true, false) => "not a success",
+        (false, _) => "not a page",
+    };
+    Some(format!("{}, {kind}: {what}", answer.status.as_u16()))
+}
+
+pub(crate) fn text(
+    answer: &Answer,
+    report: &Report,
+    untested: &[String],
+    doubt: Option<&str>,
+    colours: bool,
+) -> String {
     let paint = Paint(colours);
     let mut out = String::new();
     // Writing into a String does not fail.
@@ -34,6 +65,12 @@ pub(crate) fn text(answer: &Answer, report: &Report, untested: &[String], colour
         answer.uri,
         answer.status.as_u16(),
     );
+    if let Some(what) = no_page(answer) {
+        let _ = writeln!(out, "{} {what}", paint.plain(YELLOW, "graded:"));
+    }
+    if let Some(doubt) = doubt {
+        let _ = writeln!(out, "{} {doubt}", paint.plain(YELLOW, "note:"));
+    }
     for finding in report.findings() {
         let severity = format!("{:<WIDTH$}", finding.severity().as_str());
         let points = match finding.points() {
@@ -51,28 +88,33 @@ pub(crate) fn text(answer: &Answer, report: &Report, untested: &[String], colour
             paint.dim(&format!("[{}]", finding.code())),
         );
     }
-    let good = report
-        .outcomes()
-        .iter()
-        .filter(|outcome| !report.has(outcome.code()));
     let _ = writeln!(out);
-    for outcome in good {
+    let mut bonus = false;
+    for outcome in report.outcomes() {
+        let word = match outcome.standing() {
+            Standing::Met => paint.plain(GREEN, "ok    "),
+            Standing::NotThere => paint.dim("none  "),
+            _ => continue,
+        };
         let points = match outcome.points() {
             0 => String::new(),
-            points => format!(" (+{points} where 90 are left)"),
+            points => format!(" (+{points})"),
         };
-        let _ = writeln!(
-            out,
-            "{} {}{points}",
-            paint.plain(GREEN, "ok    "),
-            outcome.code()
-        );
+        bonus |= outcome.points() > 0;
+        let _ = writeln!(out, "{word} {}{points}", outcome.code());
     }
     for what in untested {
         let _ = writeln!(out, "{} {what}", paint.dim("not tested:"));
     }
     for what in report.assumed() {
         let _ = writeln!(out, "{} {what}", paint.dim("assumed:"));
+    }
+    if bonus {
+        let _ = writeln!(
+            out,
+            "{} (+…) counts only where 90 points are left after all that is taken off",
+            paint.dim("points:")
+        );
     }
     out
 }

@@ -53,7 +53,8 @@ fn handlers(input: &Input<'_>, policy: &str, findings: &mut Findings) {
         return;
     };
     // Nonces do not reach attributes, and hashes only with this keyword.
-    if !allowed.everything() && !(allowed.hash && allowed.unsafe_hashes) {
+    let by_hash = allowed.hash && allowed.unsafe_hashes;
+    if !(allowed.everything() || by_hash) {
         findings.add(
             Severity::Low,
             HEADER,
