@@ -191,7 +191,7 @@ fn judge(header: &[u8], context: &RequestContext) -> Option<CrossOriginReason> {
     }
 }
 
-/// The section `[cross_origin_guard]`.
+/// The section `[cross_origin_guard]`, or whatever the host calls it.
 ///
 /// ```toml
 /// [cross_origin_guard]
