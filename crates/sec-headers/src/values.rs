@@ -13,16 +13,23 @@ const YEAR: u64 = 31_536_000;
 #[must_use]
 pub struct Hsts {
     max_age: u64,
+    /// Asked for an age that is not zero, and would be written as zero.
+    vanishes: bool,
     include_subdomains: bool,
     preload: bool,
 }
 
 impl Hsts {
-    /// For so long (whole seconds) browsers use https alone for this host. Sub-domains are not
-    /// included. Zero tells browsers to forget the host.
+    /// For so long browsers use https alone for this host. Sub-domains are not included. Zero tells
+    /// browsers to forget the host (RFC 6797, section 6.1.1).
+    ///
+    /// The header knows whole seconds, and parts of one are left off. An age below one second that is not
+    /// zero is therefore a fault, of kind [`FaultKind::Hsts`] when the policy is built: it would be
+    /// written as `max-age=0`, the opposite of what was asked for.
     pub const fn max_age(age: Duration) -> Self {
         Self {
             max_age: age.as_secs(),
+            vanishes: age.as_secs() == 0 && !age.is_zero(),
             include_subdomains: false,
             preload: false,
         }
@@ -32,6 +39,7 @@ impl Hsts {
     pub const fn years(years: u8) -> Self {
         Self {
             max_age: YEAR.saturating_mul(years as u64),
+            vanishes: false,
             include_subdomains: false,
             preload: false,
         }
@@ -63,7 +71,9 @@ impl Hsts {
 
     /// What contradicts itself, also after later changes.
     pub(crate) fn fault(&self) -> Option<Fault> {
-        let why = if !self.preload {
+        let why = if self.vanishes {
+            "an age below one second would be written as 0, by which browsers forget the host"
+        } else if !self.preload {
             return None;
         } else if !self.include_subdomains {
             "preload requires sub-domains to be included"
@@ -214,5 +224,43 @@ values! {
         ByContentType = "by-content-type",
         /// Every policy file.
         All = "all",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HeadersConfig;
+    use crate::policy::{HeaderPolicy, SecHeaders};
+
+    /// `max-age=0; includeSubDomains` for "half a second" would take the protection away.
+    #[test]
+    fn an_age_that_would_become_zero_is_refused() {
+        for (text, age, written) in [
+            ("0s", Duration::ZERO, Some("max-age=0")),
+            ("1ns", Duration::from_nanos(1), None),
+            ("500ms", Duration::from_millis(500), None),
+            ("999ms", Duration::from_millis(999), None),
+            ("1s", Duration::from_secs(1), Some("max-age=1")),
+            ("1s999ms", Duration::from_millis(1_999), Some("max-age=1")),
+        ] {
+            let hsts = Hsts::max_age(age);
+            let built = SecHeaders::none().hsts(hsts).build();
+            assert_eq!(built.is_ok(), written.is_some(), "{text}");
+            match (written, built) {
+                (Some(written), _) => assert_eq!(hsts.text(), written),
+                (None, Ok(_)) => unreachable!(),
+                (None, Err(error)) => assert!(error.has(FaultKind::Hsts), "{error}"),
+            }
+            let section = format!(r#"{{"preset": "none", "hsts": {{"max_age": "{text}"}}}}"#);
+            let section: HeadersConfig = serde_json::from_str(&section).unwrap();
+            match HeaderPolicy::from_config(&section) {
+                Ok(_) => assert!(written.is_some(), "{text}"),
+                Err(error) => {
+                    assert!(written.is_none(), "{text} {error}");
+                    assert!(error.faults()[0].field().starts_with("hsts"), "{error}");
+                }
+            }
+        }
     }
 }

@@ -15,17 +15,6 @@ const MAX_MIRRORED: usize = 4096;
 
 const TRUE: HeaderValue = HeaderValue::from_static("true");
 
-/// What a server says, all of it ours to say.
-const OURS: [HeaderName; 7] = [
-    ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_ALLOW_CREDENTIALS,
-    ACCESS_CONTROL_ALLOW_HEADERS,
-    ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_PRIVATE_NETWORK,
-    ACCESS_CONTROL_EXPOSE_HEADERS,
-    ACCESS_CONTROL_MAX_AGE,
-];
-
 impl Cors {
     /// Puts the headers on a handler's answer: what the verdict grants, in place of whatever
     /// `Access-Control-*` the handler wrote, and `Vary: Origin` where the policy varies, also without
@@ -40,6 +29,10 @@ impl Cors {
 
     /// Puts the headers on the answer to a preflight, whose status is any of 200 to 299; the layer
     /// says 204. `request` is the preflight's own header fields.
+    ///
+    /// Answers to `OPTIONS` are not cacheable (RFC 9110 §9.3.7). For caches that keep them all the same,
+    /// `Vary` names what the answer depends on: `Origin` wherever a list decides, also where it has one
+    /// origin, since nobody else is told methods and names.
     pub fn apply_preflight(
         &self,
         headers: &mut HeaderMap,
@@ -115,7 +108,7 @@ impl Cors {
     fn vary_preflight(&self, headers: &mut HeaderMap) {
         let policy = &*self.0;
         let names = [
-            (policy.varies(), "Origin"),
+            (policy.preflight_varies(), "Origin"),
             (true, "Access-Control-Request-Method"),
             (true, "Access-Control-Request-Headers"),
             (
@@ -157,13 +150,12 @@ pub(super) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(allowed)
 }
 
+/// Takes off what only this policy is to say, also by names that browsers may learn one day.
 fn clear(headers: &mut HeaderMap) {
-    // One look at the names costs less than seven searches that find nothing.
-    let found = |name: &HeaderName| name.as_str().starts_with("access-control-");
-    if headers.keys().any(found) {
-        for name in OURS {
-            headers.remove(name);
-        }
+    // One look at the names where there is none, and one more for each that there is.
+    let found = |name: &&HeaderName| name.as_str().starts_with("access-control-");
+    while let Some(name) = headers.keys().find(found).cloned() {
+        headers.remove(name);
     }
 }
 

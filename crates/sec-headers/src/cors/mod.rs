@@ -45,7 +45,8 @@ use crate::origin::{Named, Origin};
 /// Whatever another site rightly posts to (a log-in that comes back by `form_post`, a payment) has an
 /// `Origin` too: list it, or exclude the path.
 ///
-/// What the handler itself writes into `Access-Control-*` is taken off; there is one value ever. The
+/// What the handler itself writes into `Access-Control-*`, whatever the rest of the name, is taken off;
+/// there is one value ever. The
 /// scheme and authority are those of [`RequestContext`]: a name that an attacker points at this
 /// service (DNS rebinding) is its own origin, which a list of allowed hosts prevents.
 ///
@@ -222,16 +223,19 @@ impl Policy {
 
     /// Whether what an answer grants depends on who asks.
     fn varies(&self) -> bool {
+        self.preflight_varies() && self.constant().is_none()
+    }
+
+    /// The same of a preflight's answer, which has no part that everybody is told: it does wherever a
+    /// list decides and is not empty.
+    fn preflight_varies(&self) -> bool {
         match &self.allowed {
             Allowed::Any(_) => false,
             Allowed::Listed {
                 exact,
                 patterns,
                 null,
-            } => {
-                let grants = self.dynamic || *null || !(exact.is_empty() && patterns.is_empty());
-                grants && self.constant().is_none()
-            }
+            } => self.dynamic || *null || !(exact.is_empty() && patterns.is_empty()),
         }
     }
 }

@@ -119,8 +119,9 @@ impl HostGuard {
     /// `127.0.0.1`, `[::1]`), where listed, are served over http, as browsers treat them like https
     /// (W3C Secure Contexts §3.1). Anybody can name them, to their own disadvantage alone; still, a list for
     /// production needs none of them. Served over http are also challenges for certificates below
-    /// `/.well-known/acme-challenge/`, which come over http by definition (RFC 8555 §8.3), are public,
-    /// and cannot always be followed to https: before the first certificate there is none.
+    /// `/.well-known/acme-challenge/`, fetched by `GET` (or `HEAD`), which come over http by definition
+    /// (RFC 8555 §8.3), are public, and cannot always be followed to https: before the first certificate
+    /// there is none.
     ///
     /// Behind a proxy that ends TLS, configure its forwarding in the context layer: otherwise every
     /// request looks like http and is redirected in a circle.
@@ -164,9 +165,12 @@ impl HostGuard {
     }
 
     /// Whether methods other than `GET`, `HEAD` and `OPTIONS` over http are refused with 403
-    /// `https-required`, and an event, instead of redirected. For APIs: a program follows the redirect,
-    /// works, and goes on sending its credentials in the clear for years; an error is noticed on the
-    /// first day. Default: `false`. Without [`redirect_to_https`](Self::redirect_to_https) it does nothing.
+    /// `https-required`, and an event. For APIs: a program follows a redirect, works, and goes on sending
+    /// its credentials in the clear for years; an error is noticed on the first day. Default: `false`.
+    ///
+    /// It needs no [`redirect_to_https`](Self::redirect_to_https); without that, the other methods are
+    /// served over http. Hosts of the machine itself are not refused, and what is said there of proxies
+    /// holds here too: where the context layer does not know of one, every request looks like http.
     pub const fn refuse_unsafe_over_http(mut self, refuse: bool) -> Self {
         self.refuse_unsafe = refuse;
         self
@@ -215,19 +219,20 @@ impl HostGuard {
         if !self.lists(scheme, authority) {
             return HostDecision::Refuse(HostRefusal::new(HostReason::NotListed, context));
         }
-        let Some(port) = self.https_port else {
-            return HostDecision::Pass;
-        };
-        if scheme.is_https() || authority.is_loopback() || is_acme_challenge(path) {
+        if scheme.is_https() || authority.is_loopback() {
             return HostDecision::Pass;
         }
-        let safe = matches!(
-            *request.method,
-            Method::GET | Method::HEAD | Method::OPTIONS
-        );
+        let fetches = matches!(*request.method, Method::GET | Method::HEAD);
+        if fetches && is_acme_challenge(path) {
+            return HostDecision::Pass;
+        }
+        let safe = fetches || *request.method == Method::OPTIONS;
         if self.refuse_unsafe && !safe {
             return HostDecision::Refuse(HostRefusal::new(HostReason::PlainHttp, context));
         }
+        let Some(port) = self.https_port else {
+            return HostDecision::Pass;
+        };
         // Inside axum's `nest` the path of the request itself is cut, its query is not.
         match HttpsRedirect::new(authority, port, path, request.uri.query()) {
             Some(redirect) => HostDecision::Redirect(redirect),

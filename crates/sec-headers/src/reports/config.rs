@@ -17,16 +17,16 @@ use crate::error::{Fault, FaultKind, PolicyError};
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ReportsConfig {
-    /// Bytes of a body. Default: 131072.
+    /// Bytes of a body, at most 16777216. Default: 131072.
     pub body_limit: usize,
-    /// Reports in a body. Default: 100.
+    /// Reports in a body, at most 10000. Default: 100.
     pub report_limit: usize,
-    /// Characters of each text. Default: 512.
+    /// Characters of each text, at most 65536. Default: 512.
     pub text_limit: usize,
-    /// For how long equal reports are counted. Default: `"60s"`.
+    /// For how long equal reports are counted, from one second to a day. Default: `"60s"`.
     #[serde(with = "sec_core::duration")]
     pub window: Duration,
-    /// How many different reports of a window are told apart. Default: 64.
+    /// How many different reports of a window are told apart, at most 10000. Default: 64.
     pub different: usize,
 }
 
@@ -43,24 +43,38 @@ impl Default for ReportsConfig {
     }
 }
 
+/// The shortest and the longest window.
+pub(super) const WINDOW: (Duration, Duration) =
+    (Duration::from_secs(1), Duration::from_secs(86_400));
+
+/// How many different reports may be told apart at most.
+pub(super) const DIFFERENT: usize = 10_000;
+
 impl ReportsConfig {
     pub(super) fn checked(&self) -> Result<(), PolicyError> {
-        let faults = [
-            ("body_limit", self.body_limit),
-            ("report_limit", self.report_limit),
-            ("text_limit", self.text_limit),
-            ("different", self.different),
-        ]
-        .into_iter()
-        .filter(|(_, limit)| *limit == 0)
-        .map(|(field, _)| {
-            Fault::new(
-                field,
-                FaultKind::Setting,
-                "is zero, which refuses everything",
-            )
-        });
-        PolicyError::unless_empty(faults.collect(), ())
+        let fault = |field, message: String| Fault::new(field, FaultKind::Setting, message);
+        let mut faults = Vec::new();
+        for (field, limit, most) in [
+            ("body_limit", self.body_limit, 16 * 1024 * 1024),
+            ("report_limit", self.report_limit, 10_000),
+            ("text_limit", self.text_limit, 65_536),
+            ("different", self.different, DIFFERENT),
+        ] {
+            if limit == 0 {
+                faults.push(fault(field, "is zero, which refuses everything".to_owned()));
+            } else if limit > most {
+                let message = format!("is no bound any more: {most} is the most that makes sense");
+                faults.push(fault(field, message));
+            }
+        }
+        if self.window < WINDOW.0 {
+            let message = "is below one second, which counts nothing together";
+            faults.push(fault("window", message.to_owned()));
+        } else if self.window > WINDOW.1 {
+            let message = "is longer than a day, after which nobody needs the number any more";
+            faults.push(fault("window", message.to_owned()));
+        }
+        PolicyError::unless_empty(faults, ())
     }
 }
 

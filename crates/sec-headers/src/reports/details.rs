@@ -166,16 +166,21 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Where it happened. An extension works on every page, and differs from one version to the next.
+const WHERE: [&str; 5] = ["document", "source", "line", "column", "status"];
+
 /// What makes two reports the same: their type and every field but those that say only when, how long
-/// or to whom it happened.
+/// or to whom it happened; and of those that name an extension, where.
 pub(super) struct Key<'a>(pub(super) &'a Report);
 
 impl Hash for Key<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.kind.name().hash(state);
+        let claimed = self.0.names_extension();
+        claimed.hash(state);
         for field in Fields::of(self.0)
             .into_iter()
-            .filter(|field| field.distinguishes)
+            .filter(|field| field.distinguishes && !(claimed && WHERE.contains(&field.name)))
         {
             field.name.hash(state);
             match field.value {

@@ -11,7 +11,7 @@ use super::body::{
     IntegrityViolation, Intervention, NetworkError, OpenerViolation, PermissionsViolation,
     SourceLocation,
 };
-use super::{Report, ReportKind};
+use super::{Report, ReportKind, cut};
 
 /// The page, in the two forms of CSP reports and in one that older browsers sent.
 const DOCUMENT: [&str; 3] = ["documentURL", "document-uri", "documentURI"];
@@ -47,7 +47,7 @@ impl Reader {
             }
             "document-policy-violation" => ReportKind::Document(body.document()),
             "integrity-violation" => ReportKind::Integrity(body.integrity()),
-            other => ReportKind::Other(self.clean(other)),
+            other => ReportKind::Other(self.sentence(other)),
         };
         if body.value.is_none() && matches!(kind, ReportKind::CspViolation(_)) {
             return None;
@@ -91,40 +91,12 @@ impl Reader {
     }
 
     fn address(&self, text: &str) -> String {
-        self.clean(&cut(text.trim()))
+        self.clean(&cut::address(text))
     }
 
-    /// A browser's sentence, in which addresses are cut as well.
+    /// Words, in which addresses are cut as well.
     fn sentence(&self, text: &str) -> String {
-        let words = text.split_ascii_whitespace().map(|word| {
-            // They often stand in quotes or brackets.
-            let at = word.find(|c: char| c.is_ascii_alphanumeric() || c == '/');
-            let (quote, bare) = word.split_at(at.unwrap_or(0));
-            format!("{quote}{}", cut(bare))
-        });
-        self.clean(&words.collect::<Vec<_>>().join(" "))
-    }
-}
-
-/// An address without what may be secret in it: query, fragment, user information, and all of a
-/// `data:` address. Other words stay as they are.
-fn cut(text: &str) -> String {
-    let data = text.get(..5);
-    if data.is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
-        return "data".to_owned();
-    }
-    let end = text.find(['?', '#']).unwrap_or(text.len());
-    let text = text.get(..end).unwrap_or_default();
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return text.to_owned();
-    };
-    let (authority, path) = match rest.find('/') {
-        Some(at) => rest.split_at(at),
-        None => (rest, ""),
-    };
-    match authority.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://{host}{path}"),
-        None => text.to_owned(),
+        self.clean(&cut::sentence(text))
     }
 }
 
@@ -204,7 +176,7 @@ impl<'a> Body<'a> {
         ]);
         let directive = directive.split_ascii_whitespace().next().unwrap_or("");
         CspViolation {
-            directive: self.reader.clean(directive),
+            directive: self.reader.sentence(directive),
             blocked: self.address(&["blockedURL", "blocked-uri", "blockedURI"]),
             location: self.location(),
             disposition: self.disposition(),
@@ -216,20 +188,20 @@ impl<'a> Body<'a> {
     fn csp_hash(&self) -> CspHash {
         CspHash {
             subresource: self.address(&["subresourceURL"]),
-            hash: self.clean(&["hash"]),
-            destination: self.clean(&["destination"]),
+            hash: self.sentence(&["hash"]),
+            destination: self.sentence(&["destination"]),
         }
     }
 
     fn network_error(&self) -> NetworkError {
         let fraction = self.find(&["sampling_fraction"], Value::as_f64);
         NetworkError {
-            error: self.clean(&["type"]),
-            phase: self.clean(&["phase"]),
+            error: self.sentence(&["type"]),
+            phase: self.sentence(&["phase"]),
             elapsed: Duration::from_millis(self.number(&["elapsed_time"]).into()),
             server_ip: self.text(&["server_ip"]).parse().ok(),
-            protocol: self.clean(&["protocol"]),
-            method: self.clean(&["method"]),
+            protocol: self.sentence(&["protocol"]),
+            method: self.sentence(&["method"]),
             status: self.status(&["status_code"]),
             sampling_fraction: fraction.filter(|f| (0.0..=1.0).contains(f)).unwrap_or(1.0),
             referrer: self.address(&["referrer"]),
@@ -238,8 +210,8 @@ impl<'a> Body<'a> {
 
     fn deprecation(&self) -> Deprecation {
         Deprecation {
-            id: self.clean(&["id"]),
-            anticipated_removal: self.clean(&["anticipatedRemoval"]),
+            id: self.sentence(&["id"]),
+            anticipated_removal: self.sentence(&["anticipatedRemoval"]),
             message: self.sentence(&["message"]),
             location: self.location(),
         }
@@ -247,7 +219,7 @@ impl<'a> Body<'a> {
 
     fn intervention(&self) -> Intervention {
         Intervention {
-            id: self.clean(&["id"]),
+            id: self.sentence(&["id"]),
             message: self.sentence(&["message"]),
             location: self.location(),
         }
@@ -255,25 +227,25 @@ impl<'a> Body<'a> {
 
     fn crash(&self) -> Crash {
         Crash {
-            reason: self.clean(&["reason"]),
+            reason: self.sentence(&["reason"]),
             top_level: self.flag(&["is_top_level"]),
-            visibility: self.clean(&["visibility_state"]),
+            visibility: self.sentence(&["visibility_state"]),
         }
     }
 
     fn embedder(&self) -> EmbedderViolation {
         EmbedderViolation {
-            cause: self.clean(&["type"]),
+            cause: self.sentence(&["type"]),
             blocked: self.address(&["blockedURL", "blocked-url"]),
-            destination: self.clean(&["destination"]),
+            destination: self.sentence(&["destination"]),
             disposition: self.disposition(),
         }
     }
 
     fn opener(&self) -> OpenerViolation {
         OpenerViolation {
-            cause: self.clean(&["type"]),
-            effective_policy: self.clean(&["effectivePolicy"]),
+            cause: self.sentence(&["type"]),
+            effective_policy: self.sentence(&["effectivePolicy"]),
             other: self.first_address(&[
                 "previousResponseURL",
                 "nextResponseURL",
@@ -282,7 +254,7 @@ impl<'a> Body<'a> {
                 "otherDocumentURL",
                 "initialPopupURL",
             ]),
-            property: self.clean(&["property"]),
+            property: self.sentence(&["property"]),
             location: self.location(),
             disposition: self.disposition(),
         }
@@ -290,7 +262,7 @@ impl<'a> Body<'a> {
 
     fn permissions(&self, potential: bool) -> PermissionsViolation {
         PermissionsViolation {
-            feature: self.clean(&["featureId", "policyId"]),
+            feature: self.sentence(&["featureId", "policyId"]),
             potential,
             message: self.sentence(&["message"]),
             frame: self.address(&["srcAttribute"]),
@@ -301,7 +273,7 @@ impl<'a> Body<'a> {
 
     fn document(&self) -> DocumentViolation {
         DocumentViolation {
-            feature: self.clean(&["policyId", "featureId"]),
+            feature: self.sentence(&["policyId", "featureId"]),
             message: self.sentence(&["message"]),
             location: self.location(),
             disposition: self.disposition(),
@@ -312,7 +284,7 @@ impl<'a> Body<'a> {
         let trial = self.flag(&["reportOnly"]) == Some(true);
         IntegrityViolation {
             blocked: self.address(&["blockedURL"]),
-            destination: self.clean(&["destination"]),
+            destination: self.sentence(&["destination"]),
             disposition: if trial {
                 Disposition::Report
             } else {

@@ -2,6 +2,7 @@
 
 mod body;
 mod config;
+mod cut;
 mod details;
 mod fields;
 mod noise;
@@ -15,7 +16,7 @@ mod tests;
 
 use std::time::Duration;
 
-use sec_core::{EventKind, RequestContext, SecurityEvent};
+use sec_core::{EventKind, RequestContext, SecurityEvent, Severity};
 
 pub use self::body::{
     Crash, CspHash, CspViolation, Deprecation, Disposition, DocumentViolation, EmbedderViolation,
@@ -25,14 +26,17 @@ pub use self::body::{
 pub use self::config::ReportsConfig;
 use self::details::Fields;
 pub use self::details::ReportDetail;
+use self::noise::Origin;
 pub use self::parse::{ReportError, ReportLimits, parse_reports};
 pub use self::read::ReportFuture;
 pub use self::service::ReportReceiver;
 
 /// One report of a browser, in one form whichever way it came.
 ///
-/// Texts are bounded, free of control characters, and addresses are without query, fragment and user
-/// information, which may hold secrets. Nothing in it is proven: anyone can send anything.
+/// Texts are bounded and free of control characters. Addresses, also those inside of texts, are without
+/// query, fragment and user information, which may hold secrets, and of a `data:` or `javascript:` address
+/// there is the scheme alone. A policy's sample of a script and the browser's own name are left as they
+/// were sent. Nothing in it is proven: anyone can send anything.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Report {
@@ -108,12 +112,30 @@ impl Report {
     }
 
     /// Whether it is about a browser extension or about the browser itself, of which the page's
-    /// owner can change nothing.
+    /// owner can change nothing. [`ReportReceiver`] drops these.
+    ///
+    /// What counts is the address that the report is about (what was blocked, the frame, the other
+    /// window) and the page's own: `chrome-extension`, `moz-extension` and every other `…-extension`,
+    /// `safari-…`, `resource`, and their like, bare or with an address. `about` counts as what was
+    /// blocked, except by directives such as `frame-src`, by which injected markup can name it; as the
+    /// page it does not, because a script in an injected `<iframe srcdoc>` is reported from there (CSP 3,
+    /// section 5.4, leaves no more than the scheme of such an address).
+    ///
+    /// The script's name alone does not count, because any script can give itself one
+    /// (`//# sourceURL=chrome-extension://x`): see [`names_extension`](Self::names_extension).
+    /// Deprecations and interventions, which tell of no attack, are noise by it all the same.
     #[must_use]
     pub fn is_noise(&self) -> bool {
-        self.details().any(
-            |(_, value)| matches!(value, ReportDetail::Address(text) if noise::is_foreign(text)),
-        )
+        Origin::of(self) == Origin::Foreign
+    }
+
+    /// Whether only the script's name says that an extension caused it, which may be true, or what an
+    /// injected script says of itself. [`ReportReceiver`] keeps these apart from the others: the event
+    /// has the detail `extension` and [`Severity::Low`], and where it happened does not tell two of them
+    /// apart, so that extensions cannot use up the receiver's windows.
+    #[must_use]
+    pub fn names_extension(&self) -> bool {
+        Origin::of(self) == Origin::Claimed
     }
 
     /// The event for the trail.
@@ -134,6 +156,11 @@ impl Report {
                 ReportDetail::Flag(flag) => event.with_detail(name, flag),
                 ReportDetail::Ip(address) => event.with_detail(name, address.to_string()),
             };
+        }
+        if self.names_extension() {
+            event = event
+                .with_detail("extension", true)
+                .with_severity(Severity::Low);
         }
         let age = u64::try_from(self.age.as_millis()).unwrap_or(u64::MAX);
         if age > 0 {

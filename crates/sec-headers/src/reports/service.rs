@@ -15,6 +15,7 @@ use http_body_util::Full;
 use sec_core::{EventKind, Problem, RequestContext};
 use tower_service::Service;
 
+use super::config::{DIFFERENT, WINDOW};
 use super::parse::Form;
 use super::read::ReportFuture;
 use super::tally::Tally;
@@ -27,7 +28,7 @@ const METHODS: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
 /// `route_service` or any Hyper router.
 ///
 /// It reads at most [`ReportLimits::body`] bytes while they come in, drops what browser extensions
-/// cause, counts equal reports in a window, and emits each kind as an event `csp_violation` with the
+/// cause ([`Report::is_noise`](super::Report::is_noise)), counts equal reports in a window, and emits each kind as an event `csp_violation` with the
 /// fields of [`Report`](super::Report) as details: the first at once, the others of the window as one
 /// event with their count. Reports of other types (network errors, deprecations, interventions,
 /// crashes, violations of other policies) become events `browser_report` with their type and the
@@ -85,7 +86,8 @@ impl ReportReceiver {
     ///
     /// # Errors
     ///
-    /// A limit of zero, by its field.
+    /// A limit that is zero or no bound any more, and a window that is shorter than a second or longer
+    /// than a day, by its field.
     pub fn from_config(config: &ReportsConfig) -> Result<Self, PolicyError> {
         config.checked()?;
         let limits = ReportLimits {
@@ -124,15 +126,20 @@ impl ReportReceiver {
         Self::with(limits, self.0.window, self.0.different)
     }
 
-    /// For how long equal reports are counted before their number is told. Default: 60 s.
+    /// For how long equal reports are counted before their number is told, from one second to a day;
+    /// what is outside counts as the nearer of the two, since without a window nothing would bound the
+    /// trail. Default: 60 s.
     pub fn window(self, window: Duration) -> Self {
+        let window = window.clamp(WINDOW.0, WINDOW.1);
         Self::with(self.0.limits, window, self.0.different)
     }
 
     /// How many different reports of a window are told apart; all further ones are counted together.
     /// Each costs at most two events per window, which bounds what strangers can put on the trail,
-    /// and some kilobytes of memory. Default: 64.
+    /// and some kilobytes of memory. From 1 to 10000; what is outside counts as the nearer of the two.
+    /// Default: 64.
     pub fn different(self, reports: usize) -> Self {
+        let reports = reports.clamp(1, DIFFERENT);
         Self::with(self.0.limits, self.0.window, reports)
     }
 

@@ -184,9 +184,44 @@ async fn what_was_sent_in_the_clear_can_be_refused_instead() {
     let https = service.base(Scheme::Https, "example.com", "/reset");
     let answer = service.send(&layer, Method::POST, &https).await;
     assert_eq!(answer.status(), StatusCode::OK);
-    // Without the redirect http is served.
-    let plain = HostGuardLayer::new(guard().refuse_unsafe_over_http(true));
-    let answer = service.send(&plain, Method::POST, &base).await;
+}
+
+/// A guard that is asked to refuse, and has nowhere to redirect to, must not let pass.
+#[tokio::test]
+async fn the_refusal_needs_no_redirect() {
+    let service = Service::new();
+    let layer = HostGuardLayer::new(guard().refuse_unsafe_over_http(true));
+    let section = r#"{"hosts": ["example.com"], "refuse_unsafe_over_http": true}"#;
+    let section: HostConfig = serde_json::from_str(section).unwrap();
+    let configured = HostGuardLayer::from_config(&section).unwrap();
+    let http = service.base(Scheme::Http, "example.com", "/reset");
+    let https = service.base(Scheme::Https, "example.com", "/reset");
+    for (method, status) in [
+        (Method::GET, 200),
+        (Method::HEAD, 200),
+        (Method::OPTIONS, 200),
+        (Method::POST, 403),
+        (Method::PUT, 403),
+        (Method::PATCH, 403),
+        (Method::DELETE, 403),
+        (Method::CONNECT, 403),
+        (Method::TRACE, 403),
+    ] {
+        for layer in [&layer, &configured] {
+            let answer = service.send(layer, method.clone(), &http).await;
+            assert_eq!(answer.status(), status, "{method}");
+            let answer = service.send(layer, method.clone(), &https).await;
+            assert_eq!(answer.status(), StatusCode::OK, "{method}");
+        }
+    }
+    let event = &service.sink.events()[0];
+    assert_eq!(event.kind(), &EventKind::INPUT_REJECTED);
+    assert_eq!(event.reason(), Some("an unsafe method over plain http"));
+    // Whoever develops has no certificate.
+    let local = HostGuard::new(["localhost:3000"]).unwrap();
+    let local = HostGuardLayer::new(local.refuse_unsafe_over_http(true));
+    let base = service.base(Scheme::Http, "localhost:3000", "/reset");
+    let answer = service.send(&local, Method::POST, &base).await;
     assert_eq!(answer.status(), StatusCode::OK);
 }
 

@@ -6,7 +6,12 @@ use url::Url;
 use super::*;
 
 fn decide(guard: &HostGuard, host: &str, path: &str, uri: &str) -> HostDecision {
-    let request = Request::get(uri).body(()).unwrap();
+    decide_by("GET", guard, host, path, uri)
+}
+
+fn decide_by(method: &str, guard: &HostGuard, host: &str, path: &str, uri: &str) -> HostDecision {
+    let request = Request::builder().method(method).uri(uri);
+    let request = request.body(()).unwrap();
     let context = RequestContext::builder()
         .authority(host)
         .unwrap()
@@ -147,6 +152,17 @@ fn a_certificate_challenge_stays_on_http() {
     ] {
         let passed = decide(&guard(), "example.com", path, path) == HostDecision::Pass;
         assert_eq!(passed, passes, "{path}");
+    }
+    // RFC 8555 §8.3: it is fetched by GET; nothing else is sent there in the clear.
+    for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "TRACE"] {
+        let fetches = matches!(method, "GET" | "HEAD");
+        let found = decide_by(method, &guard(), "example.com", token, token);
+        assert_eq!(found == HostDecision::Pass, fetches, "{method} {found:?}");
+        let strict = HostGuard::new(["example.com"]).unwrap();
+        let strict = strict.refuse_unsafe_over_http(true);
+        let found = decide_by(method, &strict, "example.com", token, token);
+        let served = fetches || method == "OPTIONS";
+        assert_eq!(found == HostDecision::Pass, served, "{method} {found:?}");
     }
     // A router's own path that only looks like one.
     let nested = decide(&guard(), "example.com", &format!("/files{token}"), token);
