@@ -7,16 +7,29 @@ const CONTENT: [&str; 3] = ["data:", "javascript:", "vbscript:"];
 /// "special scheme").
 const SPECIAL: [&str; 6] = ["http", "https", "ws", "wss", "ftp", "file"];
 
+/// What addresses in sentences stand in.
+const QUOTES: [char; 9] = ['\'', '"', '`', '(', '[', '{', '<', '‘', '“'];
+
 const SLASHES: [char; 2] = ['/', '\\'];
 
 /// An address without query, fragment and user information, and of an address that is content the
 /// scheme alone. What browsers leave out when they read an address is left out first.
 pub(super) fn address(text: &str) -> String {
     let text = text.trim_matches(|c: char| c <= ' ' || c.is_whitespace());
-    if text.contains(['\t', '\n', '\r']) {
+    let cut = if text.contains(['\t', '\n', '\r']) {
         word(without_content(&text.replace(['\t', '\n', '\r'], "")))
     } else {
         word(without_content(text))
+    };
+    // The scheme alone is a word of its own, as browsers write it.
+    let is_content = |scheme: &str| {
+        let name = scheme.strip_suffix(':');
+        name.is_some_and(|name| name.eq_ignore_ascii_case(&cut))
+    };
+    if CONTENT.iter().any(|scheme| is_content(scheme)) {
+        cut.to_ascii_lowercase()
+    } else {
+        cut
     }
 }
 
@@ -24,14 +37,13 @@ pub(super) fn address(text: &str) -> String {
 /// in which there may be spaces.
 pub(super) fn sentence(text: &str) -> String {
     let mut whole = String::with_capacity(text.len());
-    for word_of in without_content(text).split_ascii_whitespace() {
+    for piece in without_content(text).split_ascii_whitespace() {
         if !whole.is_empty() {
             whole.push(' ');
         }
-        // They often stand in quotes or brackets.
-        let at = word_of.find(|c: char| c.is_ascii_alphanumeric() || SLASHES.contains(&c));
-        let (quote, bare) = word_of.split_at(at.unwrap_or(0));
-        whole.push_str(quote);
+        let bare = piece.trim_start_matches(QUOTES);
+        let quotes = piece.len().saturating_sub(bare.len());
+        whole.push_str(piece.get(..quotes).unwrap_or_default());
         whole.push_str(&word(bare));
     }
     whole

@@ -132,7 +132,7 @@ impl Report {
     /// Whether only the script's name says that an extension caused it, which may be true, or what an
     /// injected script says of itself. [`ReportReceiver`] keeps these apart from the others: the event
     /// has the detail `extension` and [`Severity::Low`], and where it happened does not tell two of them
-    /// apart, so that extensions cannot use up the receiver's windows.
+    /// apart, so that one extension on many pages does not use up the receiver's windows.
     #[must_use]
     pub fn names_extension(&self) -> bool {
         Origin::of(self) == Origin::Claimed

@@ -116,6 +116,67 @@ fn no_origin_is_reflected() {
     }
 }
 
+/// With one origin and nothing refused, answers are the same for all, preflights' are not: without
+/// `Vary` a cache that keeps them would hand one page's grant, or its lack, to another.
+#[test]
+fn a_preflight_for_one_origin_varies_by_it() {
+    for (origins, enforced, vary) in [
+        (&[APP][..], false, true),
+        (&[APP], true, true),
+        (&[APP, "https://b.example"], false, true),
+        (&["https://*.example.com"], false, true),
+        // Nobody is told anything.
+        (&[], false, false),
+    ] {
+        let cors = listed(origins).enforce(enforced).build().unwrap();
+        for origin in [APP, "https://evil.test", "null"] {
+            let map = preflight(&cors, &[("origin", origin), (ASKED, "PUT")]);
+            let names = text(&map, &VARY);
+            let says = names.split(", ").filter(|name| *name == "Origin").count();
+            assert_eq!(says, usize::from(vary), "{origins:?} {origin} {names}");
+        }
+    }
+}
+
+/// What the handler writes is taken off by the beginning of its name, on answers to every method.
+#[test]
+fn a_handlers_own_grants_are_taken_off() {
+    let cors = listed(&[APP]).credentials(true).enforce(false);
+    let cors = cors.build().unwrap();
+    for method in ["GET", "POST", "OPTIONS"] {
+        for origin in [APP, "https://evil.test", "https://api.example"] {
+            let request = request(method, &[("origin", origin)]);
+            let verdict = cors.decide((&request).into(), &context());
+            for preflight in [false, true] {
+                let mut map = HeaderMap::new();
+                for name in [
+                    "access-control-allow-origin",
+                    "access-control-allow-credentials",
+                    "access-control-allow-foo",
+                    "access-control-allow-foo",
+                    "access-control-bar",
+                    "access-control-request-method",
+                    "x-access-control-allow-origin",
+                ] {
+                    let value = HeaderValue::from_static("handler");
+                    map.append(HeaderName::from_static(name), value);
+                }
+                if preflight {
+                    cors.apply_preflight(&mut map, request.headers(), &verdict);
+                } else {
+                    cors.apply(&mut map, &verdict);
+                }
+                let left: Vec<_> = map
+                    .iter()
+                    .filter(|(_, value)| *value == "handler")
+                    .collect();
+                assert_eq!(left.len(), 1, "{method} {origin} {left:?}");
+                assert_eq!(left[0].0, "x-access-control-allow-origin");
+            }
+        }
+    }
+}
+
 #[test]
 fn null_needs_its_name_and_never_has_credentials() {
     let cors = Cors::builder()

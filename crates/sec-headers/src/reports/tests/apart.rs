@@ -11,9 +11,7 @@ fn extensions_are_noise_in_every_type() {
     for (kind, key) in [
         ("deprecation", "sourceFile"),
         ("intervention", "sourceFile"),
-        ("permissions-policy-violation", "sourceFile"),
-        ("document-policy-violation", "sourceFile"),
-        ("coop", "sourceFile"),
+        ("potential-permissions-policy-violation", "srcAttribute"),
         ("coop", "openerURL"),
         ("coep", "blockedURL"),
         ("integrity-violation", "blockedURL"),

@@ -1,4 +1,6 @@
 mod apart;
+mod cut;
+mod noise;
 mod receiver;
 mod types;
 
@@ -267,9 +269,9 @@ fn extensions_are_noise_and_pages_are_not() {
             parse(BATCH, &json!([chromium(noise)])).unwrap()[0].is_noise(),
             "{noise}"
         );
-        let mut at_source = hyphenated("eval");
-        at_source["csp-report"]["source-file"] = noise.into();
-        assert!(parse(SINGLE, &at_source).unwrap()[0].is_noise(), "{noise}");
+        let mut single = hyphenated(noise);
+        single["csp-report"]["source-file"] = noise.into();
+        assert!(parse(SINGLE, &single).unwrap()[0].is_noise(), "{noise}");
     }
     for real in [
         "inline",

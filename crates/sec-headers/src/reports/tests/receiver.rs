@@ -380,4 +380,51 @@ fn a_section_becomes_a_receiver_or_names_its_faults() {
     let paths: Vec<_> = faults.iter().map(sec_core::FieldFault::path).collect();
     assert_eq!(paths, ["text_limit", "different"]);
     assert!(config(r#"{"windows": "5m"}"#).is_err());
+    // Without a window, or with one that never ends, nothing bounds the trail.
+    for (json, field) in [
+        (r#"{"window": 0}"#.to_owned(), "window"),
+        (r#"{"window": "999ms"}"#.to_owned(), "window"),
+        (r#"{"window": "24h1s"}"#.to_owned(), "window"),
+        (r#"{"window": "1000w"}"#.to_owned(), "window"),
+        (format!(r#"{{"different": {}}}"#, usize::MAX), "different"),
+        (r#"{"different": 10001}"#.to_owned(), "different"),
+        (format!(r#"{{"body_limit": {}}}"#, usize::MAX), "body_limit"),
+        (
+            format!(r#"{{"report_limit": {}}}"#, usize::MAX),
+            "report_limit",
+        ),
+        (format!(r#"{{"text_limit": {}}}"#, usize::MAX), "text_limit"),
+    ] {
+        let section = config(&json).unwrap();
+        assert!(ReportReceiver::from_config(&section).is_err(), "{json}");
+        let faults = FieldFaults::of(&section);
+        let paths: Vec<_> = faults.iter().map(sec_core::FieldFault::path).collect();
+        assert_eq!(paths, [field], "{json}");
+    }
+    for json in [
+        r#"{"window": "1s"}"#,
+        r#"{"window": "1d", "different": 10000}"#,
+    ] {
+        assert!(FieldFaults::of(&config(json).unwrap()).is_empty(), "{json}");
+    }
+}
+
+/// What is written in code is held to the same bounds.
+#[tokio::test]
+async fn no_setting_takes_the_bound_off() {
+    let receiver = ReportReceiver::new().window(Duration::ZERO).different(0);
+    let collector = Collector::new(receiver);
+    for _ in 0..100 {
+        collector.post(SINGLE, &hyphenated("inline")).await;
+    }
+    assert_eq!(collector.sink.events().len(), 1);
+    let endless = ReportReceiver::new()
+        .window(Duration::MAX)
+        .different(usize::MAX);
+    let collector = Collector::new(endless);
+    collector.post(SINGLE, &hyphenated("inline")).await;
+    collector.post(SINGLE, &hyphenated("inline")).await;
+    collector.clock.advance(Duration::from_secs(86_400));
+    collector.post(SINGLE, &hyphenated("eval")).await;
+    assert_eq!(collector.sink.events().len(), 3, "the day is over");
 }
