@@ -109,7 +109,10 @@ fn without_user(text: &str) -> String {
         let next = tail.trim_start_matches(SLASHES);
         let slashes = tail.len().saturating_sub(next.len());
         kept.push_str(tail.get(..slashes).unwrap_or_default());
-        place = if slashes > 1 || piece.ends_with(':') {
+        // As it reads now: what was cut may have been all that stood between slashes.
+        let head = kept.trim_end_matches(SLASHES);
+        let slashes = kept.len().saturating_sub(head.len());
+        place = if slashes > 1 || head.ends_with(':') {
             Place::Authority
         } else {
             Place::Path

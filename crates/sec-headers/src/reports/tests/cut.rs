@@ -40,6 +40,9 @@ fn user_information_is_cut_in_every_spelling() {
         ),
         ("custom://user:pw@h.example/", "custom://h.example/"),
         ("https://user:pw@[::1]:8443/x?y", "https://[::1]:8443/x"),
+        // Two of them, of which the second becomes one by cutting the first.
+        ("//@/user:pw@h.example", "///h.example"),
+        ("https:user:pw@/user:pw@h.example", "https:/h.example"),
         // Paths keep what is theirs.
         (
             "https://h.example/@user/a:b@c",
