@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY, SET_COOKIE,
 };
@@ -6,6 +8,7 @@ use super::Input;
 use super::csp_tokens::nonce;
 use super::report::{Findings, Severity, excerpt};
 use crate::names::CLEAR_SITE_DATA;
+use crate::policy::private::{allowing, forbids_storing};
 
 const HEADER: &str = "cache-control";
 
@@ -27,16 +30,28 @@ pub(super) fn lint(input: &Input<'_>, findings: &mut Findings) {
             Some(("max-age" | "s-maxage", age)) => age.trim().trim_matches('"') != "0",
             _ => false,
         });
-    let mut add = |severity, code, why: &'static str, mend| {
+    let mut add = |severity, code, why: Cow<'static, str>, mend| {
         findings.add(severity, HEADER, code, why, mend);
     };
-    if has_nonce(input) && !has("no-store") && !has("private") {
-        add(
-            Severity::High,
-            "nonce-cacheable",
-            "a page with a nonce may be kept by shared caches, which give the nonce to everybody",
-            "Send no-store or private with it",
-        );
+    if has_nonce(input) {
+        if !forbids_storing(input.headers, &CACHE_CONTROL) {
+            add(
+                Severity::High,
+                "nonce-cacheable",
+                "a page with a nonce may be kept by shared caches, which give the nonce to everybody".into(),
+                "Send no-store, or private without field names, public and s-maxage",
+            );
+        } else if let Some(name) = allowing(input.headers) {
+            add(
+                Severity::High,
+                "nonce-cacheable-by-cdn",
+                format!(
+                    "{name} lets one cache keep a page with a nonce, which it gives to everybody"
+                )
+                .into(),
+                "Leave that header out",
+            );
+        }
     }
     let public = has("public") || has("s-maxage");
     if public && (has("private") || has("no-store"))
@@ -45,7 +60,7 @@ pub(super) fn lint(input: &Input<'_>, findings: &mut Findings) {
         add(
             Severity::Medium,
             "cache-control-contradiction",
-            "contradicts itself, and caches differ in what they obey",
+            "contradicts itself, and caches differ in what they obey".into(),
             "Say no-store alone, or how long it is fresh",
         );
     }
@@ -53,7 +68,7 @@ pub(super) fn lint(input: &Input<'_>, findings: &mut Findings) {
         add(
             Severity::High,
             "cache-control-public-cookie",
-            "shared caches may keep an answer that sets a cookie, and give it to everybody",
+            "shared caches may keep an answer that sets a cookie, and give it to everybody".into(),
             "Send no-store or private with it",
         );
     }

@@ -4,14 +4,13 @@ use std::collections::btree_map::Entry;
 use http::header::SET_COOKIE;
 
 use super::Input;
+use super::cookie_lint;
 use super::report::{Findings, Severity, excerpt};
 use super::score::{Outcome, Test, Verdict};
 
 const HEADER: &str = "set-cookie";
 /// A name with one of these is a session's to the Observatory.
 const SESSION: [&str; 2] = ["sess", "login"];
-/// Further ones that usually are. The whole name, or a part between `_`, `-` and `.`.
-const SESSION_WORDS: [&str; 6] = ["sid", "auth", "token", "jwt", "refresh", "remember"];
 /// Set by a load balancer, which the Observatory does not hold against the site.
 const IGNORED: &str = "heroku-session-affinity";
 
@@ -93,10 +92,10 @@ pub(super) fn judge(input: &Input<'_>, hsts: bool, findings: &mut Findings) -> O
     let mut jar: BTreeMap<(String, String, String), Cookie> = BTreeMap::new();
     let mut unknown_same_site = None;
     for value in input.values(SET_COOKIE) {
+        cookie_lint::lint(&value, is_session, findings);
         let Some(cookie) = Cookie::parse(&value) else {
             continue;
         };
-        lint(&cookie, findings);
         // The Observatory tells this of cookies that browsers drop as well, if there are others.
         if cookie.same_site == SameSite::Invalid && unknown_same_site.is_none() {
             unknown_same_site = Some(excerpt(&cookie.name));
@@ -160,7 +159,6 @@ struct Cookie {
     name: String,
     secure: bool,
     http_only: bool,
-    partitioned: bool,
     same_site: SameSite,
     /// `SameSite=None`.
     cross_site: bool,
@@ -181,7 +179,6 @@ impl Cookie {
             name: name.to_owned(),
             secure: false,
             http_only: false,
-            partitioned: false,
             same_site: SameSite::Absent,
             cross_site: false,
             domain: None,
@@ -193,7 +190,6 @@ impl Cookie {
             match key.trim().to_ascii_lowercase().as_str() {
                 "secure" => cookie.secure = true,
                 "httponly" => cookie.http_only = true,
-                "partitioned" => cookie.partitioned = true,
                 "domain" if !value.is_empty() => {
                     let domain = value.strip_prefix('.').unwrap_or(value);
                     cookie.domain = Some(domain.to_ascii_lowercase());
@@ -232,30 +228,19 @@ impl Cookie {
             (Some(domain), Some(host)) => !is_within(&host.to_ascii_lowercase(), domain),
             _ => false,
         };
-        !foreign && self.broken_prefix(false).is_none()
+        !foreign && !self.breaks_prefix()
     }
 
-    /// The rule of its prefix that it breaks (RFC 6265bis, section 4.1.3).
-    fn broken_prefix(&self, any_case: bool) -> Option<&'static str> {
-        let has = |prefix: &str| {
-            let head = self.name.get(..prefix.len());
-            head.is_some_and(|head| head == prefix || any_case && head.eq_ignore_ascii_case(prefix))
-        };
-        let host = has("__Host-") || has("__Host-Http-");
-        if (has("__Secure-") || host) && !self.secure {
-            Some("it has no Secure")
-        } else if host && self.domain.is_some() {
-            Some("it has a Domain")
-        } else if host && self.path.as_deref().is_some_and(|path| path != "/") {
-            Some("its Path is not /")
-        } else {
-            None
-        }
+    /// As the Observatory compares: with case, and a `Path` that is not said counts as `/`.
+    fn breaks_prefix(&self) -> bool {
+        let host = self.name.starts_with("__Host-");
+        let prefixed = host || self.name.starts_with("__Secure-");
+        let other_path = self.path.as_deref().is_some_and(|path| path != "/");
+        prefixed && !self.secure || host && (self.domain.is_some() || other_path)
     }
 
     fn is_session(&self) -> bool {
-        let name = self.name.to_ascii_lowercase();
-        SESSION.iter().any(|part| name.contains(part))
+        is_session(&self.name.to_ascii_lowercase())
     }
 
     fn is_anti_csrf(&self) -> bool {
@@ -289,54 +274,14 @@ impl Cookie {
     }
 }
 
+fn is_session(lower: &str) -> bool {
+    SESSION.iter().any(|part| lower.contains(part))
+}
+
 /// Whether a host may set cookies for this domain. A domain without a dot is a public suffix.
 fn is_within(host: &str, domain: &str) -> bool {
     let parent = host
         .strip_suffix(domain)
         .is_some_and(|rest| rest.ends_with('.'));
     host == domain || parent && domain.contains('.')
-}
-
-fn lint(cookie: &Cookie, findings: &mut Findings) {
-    let name = excerpt(&cookie.name);
-    if let Some(rule) = cookie.broken_prefix(true) {
-        findings.add(
-            Severity::High,
-            HEADER,
-            "cookie-prefix-violated",
-            format!("browsers drop {name}: its prefix promises more, but {rule}"),
-            "Meet the prefix: Secure, and for __Host- also Path=/ without Domain",
-        );
-    }
-    if cookie.cross_site && !cookie.secure {
-        findings.add(
-            Severity::High,
-            HEADER,
-            "cookie-samesite-none-insecure",
-            format!("browsers drop {name}: SameSite=None without Secure"),
-            "Add Secure",
-        );
-    }
-    if cookie.partitioned && !cookie.secure {
-        findings.add(
-            Severity::High,
-            HEADER,
-            "cookie-partitioned-insecure",
-            format!("browsers drop {name}: Partitioned without Secure"),
-            "Add Secure",
-        );
-    }
-    let lower = cookie.name.to_ascii_lowercase();
-    let mut words = lower.split(['_', '-', '.']);
-    let like_a_session = words.any(|word| SESSION_WORDS.contains(&word));
-    let for_scripts = lower.contains("csrf") || lower.contains("xsrf");
-    if like_a_session && !for_scripts && !cookie.is_session() && !cookie.http_only {
-        findings.add(
-            Severity::Medium,
-            HEADER,
-            "cookie-session-readable",
-            format!("{name} seems to be a session's, and has no HttpOnly"),
-            "Add HttpOnly",
-        );
-    }
 }

@@ -265,7 +265,7 @@ fn lint_sources(header: &'static str, name: &str, value: &str, findings: &mut Fi
     }
 }
 
-fn is_bare_keyword(token: &str) -> bool {
+pub(super) fn is_bare_keyword(token: &str) -> bool {
     let lower = token.to_ascii_lowercase();
     let prefixed = ["nonce-", "sha256-", "sha384-", "sha512-"];
     KEYWORDS.contains(&lower.as_str()) || prefixed.iter().any(|prefix| lower.starts_with(prefix))
@@ -288,7 +288,7 @@ fn decoded(text: &str) -> Option<usize> {
 }
 
 /// The grammar of a nonce, which does not ask whether the base64 can be decoded.
-fn is_base64(text: &str) -> bool {
+pub(super) fn is_base64(text: &str) -> bool {
     let body = text.trim_end_matches('=');
     let padding = text.len().saturating_sub(body.len());
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte);

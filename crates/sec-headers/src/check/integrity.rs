@@ -152,7 +152,7 @@ fn is_same_site(one: &str, other: &str) -> bool {
 }
 
 /// The last two labels, or three where the last but one is a usual second level of a country.
-fn site(host: &str) -> Option<&str> {
+pub(super) fn site(host: &str) -> Option<&str> {
     const SECOND_LEVEL: [&str; 8] = ["ac", "co", "com", "edu", "gov", "ne", "net", "org"];
     if host.parse::<IpAddr>().is_ok() || host.starts_with('[') {
         return None;

@@ -2,6 +2,7 @@ use http::header::{SERVER, X_XSS_PROTECTION};
 
 use super::Input;
 use super::report::{Findings, Severity, excerpt};
+use crate::names::X_PERMITTED_CROSS_DOMAIN_POLICIES;
 
 /// Headers that browsers no longer read, and what took their place.
 const OBSOLETE: [(&str, &str); 7] = [
@@ -111,6 +112,18 @@ pub(super) fn lint(input: &Input<'_>, findings: &mut Findings) {
             "turns on a filter of old browsers that itself opens holes",
             "Send 0, or leave it out",
         );
+    }
+    if let Some(value) = input.joined(X_PERMITTED_CROSS_DOMAIN_POLICIES) {
+        let mut values = value.split(',').map(str::trim);
+        if values.any(|value| value.eq_ignore_ascii_case("all")) {
+            findings.add(
+                Severity::Low,
+                "x-permitted-cross-domain-policies",
+                "cross-domain-policies-all",
+                "lets every policy file of this host open it to documents of Acrobat",
+                "Send none",
+            );
+        }
     }
     for name in TELLING
         .into_iter()

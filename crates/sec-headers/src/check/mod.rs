@@ -46,9 +46,11 @@
 mod cache;
 mod codes;
 mod content_type;
+mod cookie_lint;
 mod cookies;
 mod cors;
 mod csp;
+mod csp_breadth;
 mod csp_lint;
 mod csp_tokens;
 mod frames;
@@ -234,6 +236,7 @@ impl<'a> Check<'a> {
             isolation::judge(&input, &mut findings),
         ];
         csp_lint::lint(&input, &mut findings);
+        csp_breadth::lint(&input, &mut findings);
         inline::lint(&input, &mut findings);
         cache::lint(&input, &mut findings);
         structured::lint(&input, &mut findings);

@@ -211,6 +211,10 @@ pub(super) struct Findings {
 }
 
 impl Findings {
+    pub(super) fn has(&self, code: &str) -> bool {
+        self.list.iter().any(|finding| finding.code == code)
+    }
+
     /// One that the Observatory does not have.
     pub(super) fn add(
         &mut self,

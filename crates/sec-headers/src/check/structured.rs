@@ -16,6 +16,30 @@ const OPENER: [&str; 4] = [
     "same-origin",
     "noopener-allow-popups",
 ];
+/// Features that a browser asks the user about, or that reach hardware, money or credentials.
+const POWERFUL: [&str; 21] = [
+    "bluetooth",
+    "camera",
+    "captured-surface-control",
+    "clipboard-read",
+    "digital-credentials-get",
+    "display-capture",
+    "geolocation",
+    "hid",
+    "identity-credentials-get",
+    "idle-detection",
+    "local-fonts",
+    "local-network-access",
+    "microphone",
+    "midi",
+    "otp-credentials",
+    "payment",
+    "publickey-credentials-create",
+    "publickey-credentials-get",
+    "serial",
+    "usb",
+    "window-management",
+];
 const EMBEDDER: [&str; 3] = ["unsafe-none", "require-corp", "credentialless"];
 
 pub(super) fn lint(input: &Input<'_>, findings: &mut Findings) {
@@ -25,19 +49,8 @@ pub(super) fn lint(input: &Input<'_>, findings: &mut Findings) {
     if let Some(value) = input.joined(REPORTING_ENDPOINTS) {
         endpoints(&value, findings);
     }
-    if let Some(value) = input.joined(CROSS_ORIGIN_OPENER_POLICY)
-        && !is_one_of(&value, &OPENER)
-    {
-        findings.add(
-            Severity::Medium,
-            "cross-origin-opener-policy",
-            "coop-invalid",
-            format!(
-                "{} is no value of it, and counts as unsafe-none",
-                excerpt(&value)
-            ),
-            "Send same-origin, once and without quotes",
-        );
+    if let Some(value) = input.joined(CROSS_ORIGIN_OPENER_POLICY) {
+        opener(&value, findings);
     }
     if let Some(value) = input.joined(CROSS_ORIGIN_EMBEDDER_POLICY) {
         embedder(input, &value, findings);
@@ -70,6 +83,30 @@ fn is_one_of(value: &str, known: &[&str]) -> bool {
             ..
         }) => known.contains(&token.as_str()),
         _ => false,
+    }
+}
+
+fn opener(value: &str, findings: &mut Findings) {
+    const HEADER: &str = "cross-origin-opener-policy";
+    if !is_one_of(value, &OPENER) {
+        findings.add(
+            Severity::Medium,
+            HEADER,
+            "coop-invalid",
+            format!(
+                "{} is no value of it, and counts as unsafe-none",
+                excerpt(value)
+            ),
+            "Send same-origin, once and without quotes",
+        );
+    } else if is_one_of(value, &["unsafe-none"]) {
+        findings.add(
+            Severity::Low,
+            HEADER,
+            "coop-unsafe-none",
+            "lets pages of other origins that opened this one hold on to its window",
+            "Send same-origin, or same-origin-allow-popups",
+        );
     }
 }
 
@@ -164,6 +201,19 @@ fn permissions(value: &str, findings: &mut Findings) {
         return;
     };
     for (feature, entry) in &parsed {
+        let anyone = match entry {
+            ListEntry::InnerList(list) => list.items.iter().any(|item| is_star(&item.bare_item)),
+            ListEntry::Item(item) => is_star(&item.bare_item),
+        };
+        if anyone && POWERFUL.contains(&feature.as_str()) {
+            findings.add(
+                Severity::Low,
+                HEADER,
+                "permissions-policy-anyone",
+                format!("{} may be handed to frames of any origin", feature.as_str()),
+                "Name the origins: camera=(self \"https://call.example\"), or say camera=()",
+            );
+        }
         let wrong = match entry {
             ListEntry::InnerList(list) => wrong_member(list),
             ListEntry::Item(item) if is_star(&item.bare_item) => None,

@@ -1,6 +1,8 @@
 //! What the Observatory does not look for: one row per fault, each with where the rule is from.
 
+mod breadth;
 mod causes;
+mod open;
 mod page;
 mod policy;
 mod rows;
@@ -194,9 +196,11 @@ fn every_code_is_listed_once_and_can_be_found() {
     let sources = concat!(
         include_str!("../../cache.rs"),
         include_str!("../../content_type.rs"),
+        include_str!("../../cookie_lint.rs"),
         include_str!("../../cookies.rs"),
         include_str!("../../cors.rs"),
         include_str!("../../csp.rs"),
+        include_str!("../../csp_breadth.rs"),
         include_str!("../../csp_lint.rs"),
         include_str!("../../frames.rs"),
         include_str!("../../hsts.rs"),
