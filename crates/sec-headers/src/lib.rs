@@ -22,6 +22,7 @@ mod guard;
 mod host;
 mod integrity;
 mod layer;
+mod list;
 pub mod names;
 mod nonce;
 mod origin;

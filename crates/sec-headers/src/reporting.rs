@@ -4,7 +4,7 @@ use http::HeaderValue;
 use sfv::DictSerializer;
 
 use crate::error::{Fault, FaultKind, PolicyError};
-use crate::structured::{key, string, written};
+use crate::structured::{check_name, key, string, written};
 
 /// `Reporting-Endpoints` (W3C Reporting API): names that policies refer to, and where their reports
 /// go.
@@ -98,22 +98,6 @@ impl ReportingEndpoints {
 
     fn checked(&self) -> Result<(), PolicyError> {
         PolicyError::unless_empty(self.faults.clone(), ())
-    }
-}
-
-/// A dictionary key of RFC 9651 that is also a token of CSP's `report-to`.
-pub(crate) fn check_name(name: &str) -> Result<(), String> {
-    let mut bytes = name.bytes();
-    let starts = bytes.next().is_some_and(|byte| byte.is_ascii_lowercase());
-    let goes_on = bytes
-        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.".contains(&byte));
-    if starts && goes_on {
-        Ok(())
-    } else {
-        Err(format!(
-            "`{}` is no endpoint name: a lower-case letter, then those, digits, `_`, `-` and `.`",
-            name.escape_debug()
-        ))
     }
 }
 

@@ -5,7 +5,6 @@ use http::HeaderValue;
 use sfv::{BareItem, FieldType, KeyRef, Parameters, Parser, StringRef, TokenRef, key_ref};
 
 use crate::error::{FaultKind, PolicyError};
-use crate::reporting::check_name;
 
 /// The parameter that names an endpoint.
 pub(crate) const REPORT_TO: &KeyRef = key_ref("report-to");
@@ -61,4 +60,20 @@ pub(crate) fn endpoint_of(parameters: &Parameters) -> Result<Option<String>, Pol
         });
     }
     Ok(endpoint)
+}
+
+/// A dictionary key of RFC 9651 that is also a token of CSP's `report-to`.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    let mut bytes = name.bytes();
+    let starts = bytes.next().is_some_and(|byte| byte.is_ascii_lowercase());
+    let goes_on = bytes
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.".contains(&byte));
+    if starts && goes_on {
+        Ok(())
+    } else {
+        Err(format!(
+            "`{}` is no endpoint name: a lower-case letter, then those, digits, `_`, `-` and `.`",
+            name.escape_debug()
+        ))
+    }
 }

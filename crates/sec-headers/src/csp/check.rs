@@ -1,6 +1,7 @@
 use super::{Csp, Directive, Source};
 use crate::error::{Fault, FaultKind};
-use crate::reporting::{check_address, check_name};
+use crate::reporting::check_address;
+use crate::structured::check_name;
 
 impl Csp {
     /// Everything that is wrong with this policy by itself.

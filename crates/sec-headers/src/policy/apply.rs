@@ -9,6 +9,7 @@ use super::cache::Facts;
 use super::form::Form;
 use super::private::{keep_from_cdns, keep_private, tend_policies};
 use super::routes;
+use crate::list::members;
 use crate::names::CLEAR_SITE_DATA;
 use crate::nonce::CspNonce;
 
@@ -208,19 +209,6 @@ fn varies_by(headers: &HeaderMap, value: &HeaderValue) -> bool {
         return false;
     };
     value.split(',').map(str::trim).all(|wanted| {
-        directives(headers, &VARY).any(|name| name == "*" || name.eq_ignore_ascii_case(wanted))
+        members(headers, &VARY).any(|name| name == "*" || name.eq_ignore_ascii_case(wanted))
     })
-}
-
-/// The members of a comma-separated header over all its lines.
-pub(super) fn directives<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
-) -> impl Iterator<Item = &'a str> {
-    headers
-        .get_all(name)
-        .into_iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
 }

@@ -5,9 +5,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use sec_core::path::{PathMap, PathMatch};
 
 use super::answer::Answer;
-use super::apply::directives;
 use crate::cache_control::CacheControl;
 use crate::error::{Fault, FaultKind, PolicyError};
+use crate::list::members;
 
 static NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
@@ -119,5 +119,5 @@ fn is_for_one(answer: &Answer<'_>, own: &HeaderMap, facts: Facts) -> bool {
     answer.authorized
         || facts.is_for_one
         || own.contains_key(SET_COOKIE)
-        || directives(own, &VARY).any(|name| name == "*")
+        || members(own, &VARY).any(|name| name == "*")
 }

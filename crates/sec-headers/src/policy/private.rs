@@ -3,7 +3,7 @@
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::apply::directives;
+use crate::list::members;
 
 pub(super) const POLICIES: [&HeaderName; 2] = [
     &CONTENT_SECURITY_POLICY,
@@ -63,7 +63,7 @@ pub(crate) fn forbids_storing(headers: &HeaderMap, name: &HeaderName) -> bool {
         return false;
     }
     let says = |wanted: &str| {
-        directives(headers, name).any(|said| {
+        members(headers, name).any(|said| {
             let (said, _) = said.split_once('=').unwrap_or((said, ""));
             said.trim_end().eq_ignore_ascii_case(wanted)
         })

@@ -309,7 +309,7 @@ fn what_only_looks_broad() {
 }
 
 #[test]
-fn a_base_of_ones_own_is_none_of_anothers() {
+fn a_base_of_ones_own_is_no_foreign_one() {
     let line = csp(
         "default-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri https://www.example.com",
     );
