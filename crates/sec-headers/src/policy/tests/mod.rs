@@ -10,8 +10,8 @@ mod reporting;
 mod routes;
 
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY, SET_COOKIE,
-    STRICT_TRANSPORT_SECURITY, VARY,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY, CONTENT_TYPE,
+    SET_COOKIE, STRICT_TRANSPORT_SECURITY, VARY,
 };
 use http::{HeaderMap, StatusCode};
 use sec_core::Scheme;
@@ -210,6 +210,49 @@ fn a_header_is_there_once_whoever_wins() {
         .apply(&mut headers, StatusCode::OK, Scheme::Https, None);
     assert_eq!(headers["x-frame-options"], "DENY");
     assert_eq!(headers[CONTENT_SECURITY_POLICY], "default-src *");
+}
+
+/// A policy sets no type and no length, and takes none away that it does not remove.
+#[test]
+fn what_the_handler_leaves_out_is_left_out() {
+    let plain = SecHeaders::web_app();
+    let removing = SecHeaders::api().remove(CONTENT_TYPE);
+    let own_type = SecHeaders::none().header(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    for (headers, mine, expected) in [
+        (&plain, vec![], [None, None]),
+        (
+            &plain,
+            vec![("content-type", "text/html")],
+            [Some("text/html"), None],
+        ),
+        (&plain, vec![("content-length", "1")], [None, Some("1")]),
+        (
+            &plain,
+            vec![
+                ("x-a", "b"),
+                ("content-length", "1"),
+                ("content-type", "a/b"),
+            ],
+            [Some("a/b"), Some("1")],
+        ),
+        (&removing, vec![("content-type", "text/html")], [None, None]),
+        (&own_type, vec![], [Some("text/plain"), None]),
+        (
+            &own_type,
+            vec![("content-type", "a/b")],
+            [Some("a/b"), None],
+        ),
+    ] {
+        let policy = headers.build().unwrap();
+        for status in [StatusCode::OK, StatusCode::NOT_MODIFIED] {
+            let mut map = own(&mine);
+            policy.apply(&mut map, status, Scheme::Https, None);
+            let seen = ["content-type", "content-length"]
+                .map(|name| map.get(name).map(|value| value.to_str().unwrap()));
+            assert_eq!(seen, expected, "{mine:?}");
+            assert!(map.values().all(|value| !value.is_empty()));
+        }
+    }
 }
 
 #[test]
