@@ -29,6 +29,7 @@ mod refused;
 mod reservation;
 mod service;
 mod settings;
+mod shed;
 mod store;
 mod subject;
 mod tables;
@@ -54,6 +55,10 @@ pub use self::quota::Quota;
 pub use self::refused::{LimitError, Refused};
 pub use self::reservation::Reservation;
 pub use self::service::{RateLimitFuture, RateLimitService};
+pub use self::shed::{
+    Adaptive, AdaptiveConfig, Overloaded, Permit, Priority, Shed, ShedConfig, ShedFuture,
+    ShedLayer, ShedService,
+};
 pub use self::subject::{Subject, SubjectError, SubjectPart};
 pub use self::tier::{OnExceed, Tier};
 
