@@ -174,10 +174,19 @@ impl ProofOfWork {
     /// A challenge for this binding.
     #[must_use]
     pub fn issue(&self, binding: &[u8]) -> Challenge {
+        self.issue_harder(binding, 0)
+    }
+
+    /// A challenge which is so many bits harder than usual, up to
+    /// [`MAX_DIFFICULTY`](Self::MAX_DIFFICULTY). The token says how hard it is, under the signature.
+    #[must_use]
+    pub fn issue_harder(&self, binding: &[u8], bits: u8) -> Challenge {
+        let difficulty = self.0.difficulty.saturating_add(bits);
+        let difficulty = difficulty.min(Self::MAX_DIFFICULTY);
         let expiry = unix(self.0.clock.now()).saturating_add(self.0.lifetime.as_secs());
         let nonce: [u8; 16] = rand::random();
         let mut bytes = Vec::with_capacity(HEAD + MAC);
-        bytes.extend([VERSION, self.0.difficulty]);
+        bytes.extend([VERSION, difficulty]);
         bytes.extend(expiry.to_be_bytes());
         bytes.extend(nonce);
         let mac = self.mac(&bytes, binding);
@@ -185,7 +194,7 @@ impl ProofOfWork {
         Challenge {
             kind: "proof-of-work",
             token: URL_SAFE_NO_PAD.encode(bytes),
-            difficulty: self.0.difficulty,
+            difficulty,
         }
     }
 
@@ -359,7 +368,7 @@ fn spent_table(tokens: usize, lifetime: Duration) -> Table {
     Table::new(tokens, once_per(lifetime))
 }
 
-fn unix(time: SystemTime) -> u64 {
+pub(crate) fn unix(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
 }

@@ -12,6 +12,7 @@
 mod answer;
 mod builder;
 mod challenge;
+mod clearance;
 mod config;
 mod decision;
 mod digest;
@@ -38,6 +39,10 @@ mod tier;
 pub use self::answer::{Answer, Standing};
 pub use self::builder::LimiterBuilder;
 pub use self::challenge::{Challenge, ProofError, ProofOfWork, solve};
+pub use self::clearance::{
+    ChallengeConfig, ChallengeLayer, ChallengePage, ChallengeService, Challenged, Clearance,
+    Demand, SOLUTION_HEADER,
+};
 pub use self::config::{RateLimitConfig, TierConfig};
 pub use self::decision::{Decision, TierStanding};
 pub use self::error::{ConfigError, ConfigErrorKind};

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use sec_core::{Clock, SystemClock};
 
+pub(crate) use self::config::rules;
 pub use self::config::{AdaptiveConfig, ShedConfig};
 pub use self::gradient::Adaptive;
 use self::gradient::{Gradient, Samples};
