@@ -10,6 +10,7 @@
 )]
 
 mod answer;
+mod bots;
 mod builder;
 mod challenge;
 mod clearance;
@@ -37,6 +38,10 @@ mod tables;
 mod tier;
 
 pub use self::answer::{Answer, Standing};
+pub use self::bots::{
+    BotLayer, BotRefused, BotService, BotVerdict, Bots, BotsConfig, GoodBot, Lookup, OnSpoofed,
+    ResolveError, Resolver,
+};
 pub use self::builder::LimiterBuilder;
 pub use self::challenge::{Challenge, ProofError, ProofOfWork, solve};
 pub use self::clearance::{
