@@ -12,7 +12,10 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use sec_core::RequestContext;
-use sec_ratelimit::{Fields, Key, Limiter, OnExceed, Quota, RateLimitLayer, Subject, Tier};
+use sec_ratelimit::{
+    BotVerdict, Bots, BotsConfig, Clearance, Fields, Key, Limiter, Lookup, OnExceed, Quota,
+    RateLimitLayer, ResolveError, Resolver, Shed, Subject, Tier,
+};
 use tower::{Layer, Service, service_fn};
 
 struct Counting;
@@ -115,4 +118,47 @@ fn the_layer_allocates_as_documented() {
     assert_eq!(through(Fields::NONE), 4);
     assert_eq!(through(Fields::IETF), 4 + 6);
     assert_eq!(through(Fields::IETF.and(Fields::LEGACY)), 4 + 6 + 6);
+}
+
+struct NoDns;
+
+impl Resolver for NoDns {
+    fn names(&self, _: std::net::IpAddr) -> Lookup<'_, String> {
+        Box::pin(async { Err(ResolveError::Failed) })
+    }
+
+    fn addresses<'a>(&'a self, _: &'a str) -> Lookup<'a, std::net::IpAddr> {
+        Box::pin(async { Err(ResolveError::Failed) })
+    }
+}
+
+#[test]
+fn permits_clearances_and_verdicts_allocate_nothing() {
+    let shed = Shed::new(1).unwrap();
+    let count = allocations(|| {
+        let permit = shed.try_acquire().unwrap();
+        assert!(shed.try_acquire().is_err());
+        drop(permit);
+    });
+    assert_eq!(count, 0, "a permit and a refusal");
+
+    let ctx = RequestContext::builder().user_agent("Mozilla/5.0").build();
+    let clearance = Clearance::new(1).unwrap();
+    let challenge = clearance.challenge(&ctx, 0);
+    let solution = format!("{}:{}", challenge.token(), challenge.solve());
+    let cookie = clearance.redeem(&ctx, &solution).unwrap();
+    let cookie = cookie.to_str().unwrap().split(';').next().unwrap();
+    let request = Request::builder().header("cookie", cookie).body(());
+    let request = request.unwrap();
+    let count = allocations(|| assert!(clearance.is_cleared(&ctx, request.headers())));
+    assert_eq!(count, 0, "a clearance");
+
+    let config: BotsConfig = serde_json::from_str(r#"{"bad": ["badbot"]}"#).unwrap();
+    let bots = Bots::new(&config, NoDns).unwrap();
+    let bad = RequestContext::builder().user_agent("BadBot/1").build();
+    let count = allocations(|| {
+        assert_eq!(bots.classify(&ctx), BotVerdict::Unclaimed);
+        assert!(matches!(bots.classify(&bad), BotVerdict::Bad(_)));
+    });
+    assert_eq!(count, 0, "verdicts");
 }
