@@ -1,5 +1,6 @@
 //! The page in a real browser, under its own policy.
 
+mod challenge;
 mod cors;
 mod frames;
 mod webdriver;
