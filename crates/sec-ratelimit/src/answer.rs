@@ -1,4 +1,4 @@
-//! What a quota says about a cost: the words shared by the three algorithms.
+//! What a quota says about a cost: the words shared by the algorithms.
 
 /// The answer of one quota to one cost at one instant.
 #[allow(

@@ -53,7 +53,7 @@ impl LimiterBuilder {
     /// How many keys each tier remembers at least. Default: 65 536, which is 3.9 MB per tier.
     ///
     /// The memory is taken when the limiter is built and never grows: 60 bytes per key, and twelve
-    /// more per unit of an exact quota. A tier with a [global](Key::global) key takes one slot.
+    /// more per unit of an exact quota, 12 more for a sliding one and 204 more for a bounded one. A tier with a [global](Key::global) key takes one slot.
     ///
     /// When more keys are live than there is room for, a new one takes the place of the key with the
     /// least used quota near it, whose count is then forgotten; but a key **at its limit is never

@@ -59,7 +59,7 @@ pub struct TierConfig {
     pub key: Option<String>,
     /// A [preset](Quota::preset), instead of the four below.
     pub preset: Option<String>,
-    /// `fixed` (the default), `exact` or `gcra`.
+    /// `fixed` (the default), `sliding`, `exact`, `bounded` or `gcra`.
     pub algorithm: Option<String>,
     /// Units per window.
     pub limit: Option<u64>,
@@ -73,7 +73,7 @@ pub struct TierConfig {
 }
 
 const HEADERS: &str = "ietf, legacy";
-const ALGORITHMS: &str = "fixed, exact, gcra";
+const ALGORITHMS: &str = "fixed, sliding, exact, bounded, gcra";
 const EXCEED: &str = "refuse, demand";
 const KEYS: &str = "ip, principal, principal-or-ip, role, tenant, route, global, header:<name>, \
                     given, or several joined by +";
@@ -196,6 +196,8 @@ impl TierConfig {
             None | Some("fixed") => Quota::per(limit, per),
             Some("exact") => Quota::per(limit, per).exact(),
             Some("gcra") => Quota::gcra(limit, per),
+            Some("sliding") => Quota::sliding(limit, per),
+            Some("bounded") => Quota::bounded(limit, per),
             Some(_) => return Err(("algorithm", unknown(ALGORITHMS))),
         };
         Ok(self.burst.map_or(quota, |burst| quota.burst(burst)))

@@ -11,6 +11,7 @@
 
 mod answer;
 mod bots;
+mod bounded;
 mod builder;
 mod challenge;
 mod clearance;
@@ -32,6 +33,7 @@ mod reservation;
 mod service;
 mod settings;
 mod shed;
+mod sliding;
 mod store;
 mod subject;
 mod tables;
@@ -42,6 +44,7 @@ pub use self::bots::{
     BotLayer, BotRefused, BotService, BotVerdict, Bots, BotsConfig, GoodBot, Lookup, OnSpoofed,
     ResolveError, Resolver,
 };
+pub use self::bounded::{BoundedState, BoundedWindow};
 pub use self::builder::LimiterBuilder;
 pub use self::challenge::{Challenge, ProofError, ProofOfWork, solve};
 pub use self::clearance::{
@@ -69,6 +72,7 @@ pub use self::shed::{
     Adaptive, AdaptiveConfig, Overloaded, Permit, Priority, Shed, ShedConfig, ShedFuture,
     ShedLayer, ShedService,
 };
+pub use self::sliding::{SlidingState, SlidingWindow, WindowHold};
 pub use self::subject::{Subject, SubjectError, SubjectPart};
 pub use self::tier::{OnExceed, Tier};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{ConfigErrorKind, ExactLog, FixedWindow, Gcra};
+use crate::{BoundedWindow, ConfigErrorKind, ExactLog, FixedWindow, Gcra, SlidingWindow};
 
 /// How many units a key may take in which time. A plain value: it is checked when a limiter is
 /// built from it.
@@ -12,6 +12,8 @@ use crate::{ConfigErrorKind, ExactLog, FixedWindow, Gcra};
 /// | [`Quota::per`] | [fixed window](FixedWindow) | at most `2 n` (`n` in each of the key's own windows) |
 /// | [`Quota::per`] + [`.exact()`](Quota::exact) | [exact log](ExactLog) | at most `n` |
 /// | [`Quota::gcra`] | [token bucket](Gcra) | at most `burst + n` |
+/// | [`Quota::sliding`] | [sliding-window counter](SlidingWindow) | below `2 n`: at most `n (1 + d / per)` in any `d ≤ per` |
+/// | [`Quota::bounded`] | [bounded window](BoundedWindow) | at most `n` |
 ///
 /// ```
 /// use std::time::Duration;
@@ -22,6 +24,8 @@ use crate::{ConfigErrorKind, ExactLog, FixedWindow, Gcra};
 /// assert_eq!(Quota::auth(), log_in);
 /// # let _ = api;
 /// ```
+///
+#[doc = include_str!("accuracy.md")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
     limit: u64,
@@ -33,6 +37,8 @@ pub struct Quota {
 enum Shape {
     Fixed,
     Exact,
+    Sliding,
+    Bounded,
     Gcra {
         burst: Option<u64>,
     },
@@ -75,6 +81,31 @@ impl Quota {
         }
     }
 
+    /// About `n` units in any window: what was taken in the window before counts with the share of it
+    /// that still lies within `per`. Smoother than a fixed window at eight bytes more per key, but **not a
+    /// strict limit**: up to `2 n − 1` units fit into one window. Where the limit must hold take
+    /// [`bounded`](Self::bounded), or [`exact`](Self::exact) for a small one.
+    #[must_use]
+    pub const fn sliding(n: u64, per: Duration) -> Self {
+        Self {
+            limit: n,
+            per,
+            shape: Shape::Sliding,
+        }
+    }
+
+    /// Never more than `n` units in any interval as long as `per`, in constant memory (136 bytes per key
+    /// beside its slot) whatever the limit. A unit counts for up to a sixteenth of `per` longer than
+    /// it would in an exact log.
+    #[must_use]
+    pub const fn bounded(n: u64, per: Duration) -> Self {
+        Self {
+            limit: n,
+            per,
+            shape: Shape::Bounded,
+        }
+    }
+
     /// Keeps the instant of every unit, so that no interval ever holds more than the limit.
     /// For [`per`](Self::per) only, and up to [`EXACT_MAX`](Self::EXACT_MAX) units.
     #[must_use]
@@ -83,6 +114,9 @@ impl Quota {
             Shape::Fixed | Shape::Exact => Shape::Exact,
             Shape::Gcra { .. } => {
                 Shape::Misused("`exact` belongs to `Quota::per`, not to a bucket")
+            }
+            Shape::Sliding | Shape::Bounded => {
+                Shape::Misused("`exact` belongs to `Quota::per`, not to a window of another kind")
             }
             misused => misused,
         };
@@ -95,7 +129,9 @@ impl Quota {
     pub const fn burst(mut self, units: u64) -> Self {
         self.shape = match self.shape {
             Shape::Gcra { .. } => Shape::Gcra { burst: Some(units) },
-            Shape::Fixed | Shape::Exact => Shape::Misused("`burst` belongs to `Quota::gcra`"),
+            Shape::Fixed | Shape::Exact | Shape::Sliding | Shape::Bounded => {
+                Shape::Misused("`burst` belongs to `Quota::gcra`")
+            }
             misused => misused,
         };
         self
@@ -214,6 +250,8 @@ impl Quota {
             Shape::Fixed => Ok(Algorithm::Fixed(FixedWindow::new(self.limit, per))),
             Shape::Exact if self.limit > Self::EXACT_MAX => Err(range("limit", 1, Self::EXACT_MAX)),
             Shape::Exact => Ok(Algorithm::Log(ExactLog::new(self.limit, per))),
+            Shape::Sliding => Ok(Algorithm::Sliding(SlidingWindow::new(self.limit, per))),
+            Shape::Bounded => Ok(Algorithm::Bounded(BoundedWindow::new(self.limit, per))),
             Shape::Gcra { burst } => {
                 if self.limit > per {
                     // Below one nanosecond per unit the rate could not be kept.
@@ -240,6 +278,8 @@ impl Quota {
         match self.shape {
             Shape::Exact => Algorithm::Log(ExactLog::new(limit.min(self.limit), per)),
             Shape::Gcra { burst } => Algorithm::Gcra(Gcra::new(limit, per, burst.unwrap_or(limit))),
+            Shape::Sliding => Algorithm::Sliding(SlidingWindow::new(limit, per)),
+            Shape::Bounded => Algorithm::Bounded(BoundedWindow::new(limit, per)),
             Shape::Fixed | Shape::Misused(_) => Algorithm::Fixed(FixedWindow::new(limit, per)),
         }
     }
@@ -268,6 +308,8 @@ pub(crate) enum Algorithm {
     Fixed(FixedWindow),
     Gcra(Gcra),
     Log(ExactLog),
+    Sliding(SlidingWindow),
+    Bounded(BoundedWindow),
 }
 
 pub(crate) fn nanos(duration: Duration) -> u64 {

@@ -48,8 +48,8 @@ pub enum OnExceed {
     /// [proof of work](crate::ProofOfWork). For keys which others can exhaust, such as an account
     /// at a log-in, where a refusal would let anyone lock the owner out.
     ///
-    /// A bucket stays at most empty and a log at most full, so that a flood of attempts prolongs the
-    /// demand by no more than one window after its end.
+    /// A bucket stays at most empty, a log and a window of counts at most full, so that a flood of attempts
+    /// prolongs the demand by about one window after its end and no more.
     Demand,
 }
 

@@ -25,7 +25,8 @@ pub(crate) struct Table {
 pub(crate) struct Shard {
     /// The keys' slots, and the overflow slot last.
     slots: Box<[Slot]>,
-    /// As many entries per slot as an exact log needs; empty for the other algorithms.
+    /// As many entries per slot as an exact log needs, or counts as a sliding or bounded window does;
+    /// empty for the other algorithms.
     logs: Box<[u64]>,
     layout: Layout,
     /// What decides whether a slot is spent.
@@ -204,6 +205,9 @@ impl Shard {
         };
         if place.fresh {
             slot.hand_over(digest);
+            if self.base.keeps_counts() {
+                log.fill(0);
+            }
         }
         algorithm
             .take(slot, log, now, cost, saturating)

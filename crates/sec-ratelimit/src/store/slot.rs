@@ -1,12 +1,15 @@
-//! The state of one key, and the three algorithms as they act on it.
+//! The state of one key, and the algorithms as they act on it.
 
+use crate::bounded::BoundedState;
 use crate::digest::Digest;
 use crate::fixed::FixedState;
 use crate::gcra::{GcraHold, GcraState};
 use crate::quota::Algorithm;
+use crate::sliding::{SlidingState, WindowHold};
 use crate::{Answer, Standing};
 
-/// One key's state. An exact log's entries lie beside the slots.
+/// One key's state. An exact log's entries, and the counts of the windows that have more than one,
+/// lie beside the slots.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
     pub(crate) key: Digest,
@@ -31,6 +34,7 @@ enum Mark {
     /// The window's start, or the log entry's instant.
     At(u64),
     Bucket(GcraHold),
+    Window(WindowHold),
 }
 
 impl Hold {
@@ -75,6 +79,27 @@ impl Slot {
         GcraState { tat, returned }
     }
 
+    /// The older window lies beside the slot; for a fresh key nothing does.
+    fn sliding(&self, beside: &[u64]) -> SlidingState {
+        let [start, count] = self.state;
+        SlidingState {
+            start,
+            count,
+            previous: beside.first().copied().unwrap_or(0),
+        }
+    }
+
+    fn bounded(&self, beside: &[u64]) -> BoundedState {
+        let mut state = BoundedState {
+            start: self.state[0],
+            ..BoundedState::default()
+        };
+        for (count, kept) in state.counts.iter_mut().zip(beside) {
+            *count = *kept;
+        }
+        state
+    }
+
     fn len(&self) -> usize {
         usize::try_from(self.state[0]).unwrap_or(usize::MAX)
     }
@@ -89,6 +114,20 @@ impl Slot {
 
     fn set_bucket(&mut self, state: GcraState) {
         self.state = [state.tat, state.returned];
+    }
+
+    fn set_sliding(&mut self, beside: &mut [u64], state: SlidingState) {
+        self.state = [state.start, state.count];
+        if let Some(previous) = beside.first_mut() {
+            *previous = state.previous;
+        }
+    }
+
+    fn set_bounded(&mut self, beside: &mut [u64], state: &BoundedState) {
+        self.state = [state.start, 0];
+        for (kept, count) in beside.iter_mut().zip(&state.counts) {
+            *kept = *count;
+        }
     }
 
     fn set_len(&mut self, len: usize) {
@@ -117,6 +156,8 @@ impl Algorithm {
             Self::Fixed(window) => window.answer(slot.fixed(), now, cost),
             Self::Gcra(bucket) => bucket.answer(slot.bucket(), now, cost),
             Self::Log(exact) => exact.answer(slot.used(log), now, cost),
+            Self::Sliding(window) => window.answer(slot.sliding(log), now, cost),
+            Self::Bounded(window) => window.answer(&slot.bounded(log), now, cost),
         }
     }
 
@@ -125,6 +166,8 @@ impl Algorithm {
             Self::Fixed(window) => window.standing(slot.fixed(), now),
             Self::Gcra(bucket) => bucket.standing(slot.bucket(), now),
             Self::Log(exact) => exact.standing(slot.used(log), now),
+            Self::Sliding(window) => window.standing(slot.sliding(log), now),
+            Self::Bounded(window) => window.standing(&slot.bounded(log), now),
         }
     }
 
@@ -133,10 +176,12 @@ impl Algorithm {
             Self::Fixed(window) => window.is_spent(slot.fixed(), now),
             Self::Gcra(bucket) => bucket.is_spent(slot.bucket(), now),
             Self::Log(exact) => exact.is_spent(slot.used(log), now),
+            Self::Sliding(window) => window.is_spent(slot.sliding(log), now),
+            Self::Bounded(window) => window.is_spent(&slot.bounded(log), now),
         }
     }
 
-    /// Takes without asking; `saturating` leaves a bucket at most empty.
+    /// Takes without asking; `saturating` leaves a bucket at most empty and a window at most full.
     pub(crate) fn take(
         &self,
         slot: &mut Slot,
@@ -167,6 +212,26 @@ impl Algorithm {
                 let at = exact.take(log, &mut len, now, cost);
                 slot.set_len(len);
                 Mark::At(at)
+            }
+            Self::Sliding(window) => {
+                let mut state = slot.sliding(log);
+                let hold = if saturating {
+                    window.take_saturating(&mut state, now, cost)
+                } else {
+                    window.take(&mut state, now, cost)
+                };
+                slot.set_sliding(log, state);
+                Mark::Window(hold)
+            }
+            Self::Bounded(window) => {
+                let mut state = slot.bounded(log);
+                let hold = if saturating {
+                    window.take_saturating(&mut state, now, cost)
+                } else {
+                    window.take(&mut state, now, cost)
+                };
+                slot.set_bounded(log, &state);
+                Mark::Window(hold)
             }
         };
         slot.set_fill(self.standing(slot, log, now));
@@ -204,16 +269,34 @@ impl Algorithm {
                 exact.give_back(log, &mut len, at, units);
                 slot.set_len(len);
             }
+            (Self::Sliding(window), Mark::Window(hold)) => {
+                let mut state = slot.sliding(log);
+                window.give_back(&mut state, now, hold, units);
+                slot.set_sliding(log, state);
+            }
+            (Self::Bounded(window), Mark::Window(hold)) => {
+                let mut state = slot.bounded(log);
+                window.give_back(&mut state, now, hold, units);
+                slot.set_bounded(log, &state);
+            }
             _ => {}
         }
         slot.set_fill(self.standing(slot, log, now));
     }
 
-    /// How many log entries a key needs.
+    /// How many words a key needs beside its slot: log entries or counts.
     pub(crate) fn log_entries(&self) -> usize {
         match self {
             Self::Log(exact) => usize::try_from(exact.standing(&[], 0).limit).unwrap_or(0),
+            Self::Sliding(_) => 1,
+            Self::Bounded(_) => BoundedState::COUNTS,
             Self::Fixed(_) | Self::Gcra(_) => 0,
         }
+    }
+
+    /// Whether the words beside a slot mean something as they lie there, so that the next key must
+    /// not find those of the last. A log says how many it uses.
+    pub(crate) fn keeps_counts(&self) -> bool {
+        matches!(self, Self::Sliding(_) | Self::Bounded(_))
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::digest::{Digest, Seed};
 use crate::quota::Algorithm;
-use crate::{Answer, ExactLog, FixedWindow, Gcra};
+use crate::{Answer, BoundedWindow, ExactLog, FixedWindow, Gcra, SlidingWindow};
 
 const SEED: u64 = 0x5eed;
 
@@ -46,11 +46,13 @@ impl Tester {
     }
 }
 
-fn rules(limit: u64) -> [Algorithm; 3] {
+fn rules(limit: u64) -> [Algorithm; 5] {
     [
         Algorithm::Fixed(FixedWindow::new(limit, 1_000_000)),
         Algorithm::Gcra(Gcra::new(limit, 1_000_000, limit)),
         Algorithm::Log(ExactLog::new(limit, 1_000_000)),
+        Algorithm::Sliding(SlidingWindow::new(limit, 1_000_000)),
+        Algorithm::Bounded(BoundedWindow::new(limit, 1_000_000)),
     ]
 }
 
@@ -140,7 +142,7 @@ fn the_overflow_is_one_shared_quota_per_shard() {
 
 #[test]
 fn the_bytes_are_known_beforehand_and_as_documented() {
-    for (rule, per_key) in rules(5).into_iter().zip([60, 60, 120]) {
+    for (rule, per_key) in rules(5).into_iter().zip([60, 60, 120, 72, 264]) {
         let bytes = bytes_for(65_536, &rule);
         assert!((bytes / 65_536).abs_diff(per_key) <= 1, "{bytes}");
     }

@@ -170,7 +170,12 @@ fn each_wrong_value_is_reported_at_its_path() {
         (
             tier(json!({"name": "x", "limit": 1, "per": 1, "algorithm": "leaky"})),
             "tiers[1].algorithm",
-            "fixed, exact, gcra",
+            "fixed, sliding, exact, bounded, gcra",
+        ),
+        (
+            tier(json!({"name": "x", "limit": 1, "per": 1, "algorithm": "bounded", "burst": 2})),
+            "tiers[1].algorithm",
+            "burst",
         ),
         (
             tier(json!({"name": "x", "limit": 1, "per": 1, "burst": 2})),

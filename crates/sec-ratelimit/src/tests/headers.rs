@@ -133,6 +133,8 @@ fn retry_after_never_precedes_t() {
         Quota::per(10, MINUTE).exact(),
         Quota::gcra(10, MINUTE),
         Quota::gcra(10, MINUTE).burst(3),
+        Quota::sliding(10, MINUTE),
+        Quota::bounded(10, MINUTE),
     ] {
         for cost in 1..4 {
             let (limiter, clock) = single(quota);

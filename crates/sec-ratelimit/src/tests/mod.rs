@@ -1,5 +1,6 @@
 //! What the limiter promises, row by row. A row that a peer got wrong names it.
 
+mod accuracy;
 mod algorithms;
 mod challenge;
 mod config;
@@ -9,3 +10,4 @@ mod layer;
 mod log_in;
 mod stack;
 mod tiers;
+mod windows;

@@ -36,11 +36,13 @@ fn reserve(limiter: &Limiter, cost: u64) -> Reservation {
     limiter.reserve([Subject::of("a")], cost).unwrap()
 }
 
-fn all_kinds() -> [Quota; 3] {
+fn all_kinds() -> [Quota; 5] {
     [
         Quota::per(10, MINUTE),
         Quota::per(10, MINUTE).exact(),
         Quota::gcra(10, MINUTE),
+        Quota::sliding(10, MINUTE),
+        Quota::bounded(10, MINUTE),
     ]
 }
 
@@ -99,6 +101,8 @@ fn threads_at_the_limit_admit_exactly_the_limit() {
         Quota::per(50, MINUTE),
         Quota::per(50, MINUTE).exact(),
         Quota::gcra(50, MINUTE),
+        Quota::sliding(50, MINUTE),
+        Quota::bounded(50, MINUTE),
     ] {
         for _ in 0..40 {
             let (limiter, _) = single(quota);
@@ -253,7 +257,12 @@ fn wrong_subjects_are_an_error_and_count_nothing() {
 
 #[test]
 fn a_subject_can_carry_its_own_limit() {
-    for quota in [Quota::per_minute(2), Quota::gcra(2, MINUTE)] {
+    for quota in [
+        Quota::per_minute(2),
+        Quota::gcra(2, MINUTE),
+        Quota::sliding(2, MINUTE),
+        Quota::bounded(2, MINUTE),
+    ] {
         let (limiter, _) = single(quota);
         let rich = || [Subject::of("rich").limited_to(5)];
         let admitted = (0..9).filter(|_| limiter.check(rich(), 1).is_ok()).count();
