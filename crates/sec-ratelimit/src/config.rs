@@ -37,6 +37,9 @@ pub struct RateLimitConfig {
     pub shadow: bool,
     /// The header fields of answers: `ietf`, `legacy`. Default: `["ietf"]`.
     pub headers: Vec<String>,
+    /// How much longer than needed clients are told to wait, at most, as a share of the wait: see
+    /// [`RateLimitLayer::retry_jitter`]. Default: 0.
+    pub retry_jitter: f64,
     /// Path prefixes that are limited. Default: empty, which is all.
     pub include: Vec<String>,
     /// Path prefixes that are not limited. Default: none.
@@ -119,11 +122,12 @@ impl RateLimitConfig {
     ///
     /// The first fault, with the path of its field.
     pub fn layer_of(&self, limiter: Limiter) -> Result<RateLimitLayer, ConfigError> {
-        Ok(RateLimitLayer::new(limiter)?
+        RateLimitLayer::new(limiter)?
             .enabled(self.enabled)
             .shadow(self.shadow)
             .headers(self.fields()?)
-            .paths(self.paths()?))
+            .paths(self.paths()?)
+            .retry_jitter(self.retry_jitter)
     }
 
     fn fields(&self) -> Result<Fields, ConfigError> {
@@ -160,6 +164,14 @@ impl RateLimitConfig {
                 .map_err(|error| fault("exclude", index, error))?;
         }
         Ok(rules)
+    }
+}
+
+pub(crate) fn check_share(share: f64) -> Result<(), ConfigError> {
+    if (0.0..=1.0).contains(&share) {
+        Ok(())
+    } else {
+        Err(ConfigError::new("retry_jitter", ConfigErrorKind::Share))
     }
 }
 
@@ -235,6 +247,7 @@ impl Default for RateLimitConfig {
             enabled: true,
             shadow: false,
             headers: vec!["ietf".into()],
+            retry_jitter: 0.0,
             include: Vec::new(),
             exclude: Vec::new(),
             capacity: 65_536,
@@ -253,6 +266,7 @@ impl Section for RateLimitConfig {
         };
         add(self.fields().map(drop));
         add(self.paths().map(drop));
+        add(check_share(self.retry_jitter));
         // Each tier alone, so that all faults come at once; then together, without taking memory.
         let mut sound = true;
         for (index, tier) in self.tiers.iter().enumerate() {

@@ -58,6 +58,9 @@ pub enum ConfigErrorKind {
         /// What may stand here.
         expected: String,
     },
+    /// A share that is none.
+    #[error("must be a number from 0 to 1")]
+    Share,
     /// A header name that is none.
     #[error("is not a header name")]
     HeaderName,

@@ -7,6 +7,7 @@ use http::response::Parts;
 use sec_core::{OnRefusal, PathRules, ProblemRefusal, RequestView};
 use tower_layer::Layer;
 
+use crate::config::check_share;
 use crate::settings::Settings;
 use crate::{ConfigError, ConfigErrorKind, Fields, Limiter, RateLimitService, Refused};
 
@@ -53,6 +54,7 @@ impl RateLimitLayer {
                 cost: None,
                 count_if: None,
                 on_refusal: Arc::new(ProblemRefusal),
+                retry_jitter: 0.0,
             }),
         })
     }
@@ -110,6 +112,20 @@ impl RateLimitLayer {
         F: Fn(&Parts) -> bool + Send + Sync + 'static,
     {
         self.with(|settings| settings.count_if = Some(Arc::new(counts)))
+    }
+
+    /// How much longer than needed clients are told to wait, as a share of the wait from 0 to 1: each
+    /// `Retry-After` gets a random addition of 0 up to that share, rounded up to a whole second with the wait, so
+    /// that clients which were refused together do not come back together. Never less than the wait itself,
+    /// so never before the `t` of `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10, section 6). A
+    /// `Retry-After` that a refusal hook chose itself stays. Default: 0, none.
+    ///
+    /// # Errors
+    ///
+    /// When the share is not a number from 0 to 1.
+    pub fn retry_jitter(self, share: f64) -> Result<Self, ConfigError> {
+        check_share(share)?;
+        Ok(self.with(|settings| settings.retry_jitter = share))
     }
 
     /// What is answered instead. Default: the [problem](Refused) that the draft defines. Header fields

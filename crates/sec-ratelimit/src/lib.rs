@@ -9,6 +9,7 @@
     )
 )]
 
+mod amend;
 mod answer;
 mod bots;
 mod bounded;

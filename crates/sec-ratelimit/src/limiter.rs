@@ -147,7 +147,7 @@ impl Limiter {
         ))
     }
 
-    fn targets(&self, subjects: &[Subject<'_>]) -> Result<Targets, SubjectError> {
+    pub(crate) fn targets(&self, subjects: &[Subject<'_>]) -> Result<Targets, SubjectError> {
         let tiers = self.0.tiers.len();
         if subjects.len() != tiers {
             return Err(SubjectError::Count {

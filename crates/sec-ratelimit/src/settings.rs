@@ -2,13 +2,16 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::RETRY_AFTER;
 use http::response::Parts;
-use http::{Extensions, Request, Response};
+use http::{Extensions, HeaderMap, HeaderValue, Request, Response};
 use sec_core::gate::OnResponse;
 use sec_core::{EventKind, OnRefusal, PathRules, Problem, RequestContext, RequestView, refuse};
 
+use crate::headers::seconds;
 use crate::key::route;
 use crate::refused::report;
 use crate::{Decision, Fields, LimitError, Limiter, Refused, Reservation};
@@ -24,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) cost: Option<CostOf>,
     pub(crate) count_if: Option<CountIf>,
     pub(crate) on_refusal: Arc<dyn OnRefusal<Refused>>,
+    /// From 0 to 1.
+    pub(crate) retry_jitter: f64,
 }
 
 type CostOf = Arc<dyn Fn(RequestView<'_>) -> u64 + Send + Sync>;
@@ -79,8 +84,23 @@ impl Settings {
         let decision = refused.decision().clone();
         let mut response = refuse(&*self.on_refusal, refused, view);
         self.fields.write(&decision, response.headers_mut());
+        self.spread(&decision, response.headers_mut());
         response.extensions_mut().insert(decision);
         response
+    }
+
+    /// Lengthens our own `Retry-After` by a random share; one that a hook chose stays.
+    fn spread(&self, decision: &Decision, headers: &mut HeaderMap) {
+        let Some(wait) = decision.retry_after().filter(|_| self.retry_jitter > 0.0) else {
+            return;
+        };
+        let ours = HeaderValue::from(seconds(wait).max(1));
+        if headers.get(RETRY_AFTER) == Some(&ours) {
+            let more = wait.as_secs_f64() * self.retry_jitter * rand::random::<f64>();
+            let more = Duration::try_from_secs_f64(more).unwrap_or_default();
+            let later = seconds(wait.saturating_add(more)).max(1);
+            headers.insert(RETRY_AFTER, HeaderValue::from(later));
+        }
     }
 
     /// Leaves the decision with the response, unless a limiter further in was stricter.

@@ -113,6 +113,9 @@ pub enum SubjectError {
         /// How many subjects were given.
         given: usize,
     },
+    /// No tier of the limiter has the name that was given.
+    #[error("the limiter has no tier of this name")]
+    NoSuchTier,
     /// A subject has more than [`Subject::MAX_PARTS`] parts.
     #[error("a subject has at most {} parts", Subject::MAX_PARTS)]
     TooManyParts,

@@ -146,7 +146,7 @@ pub(crate) enum Change {
 }
 
 impl TierTable {
-    fn algorithm_for(&self, target: &Target) -> Algorithm {
+    pub(crate) fn algorithm_for(&self, target: &Target) -> Algorithm {
         match target.limit {
             Some(limit) => self.tier.quota.algorithm_for(limit),
             None => self.algorithm,

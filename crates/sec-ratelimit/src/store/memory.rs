@@ -214,6 +214,29 @@ impl Shard {
             .at(place.index)
     }
 
+    /// Makes a key's state that of one which took so many units just now. False where the key has none
+    /// of its own. Holds of before meet nothing any more.
+    pub(crate) fn overwrite(
+        &mut self,
+        digest: Digest,
+        algorithm: &Algorithm,
+        now: u64,
+        units: u64,
+    ) -> bool {
+        let found = self.find(digest, now);
+        if found.overflow {
+            return false;
+        }
+        if units > 0 || !found.fresh {
+            let place = Place {
+                fresh: true,
+                ..found
+            };
+            let _ = self.take(digest, place, algorithm, now, units, false);
+        }
+        true
+    }
+
     /// Gives back to the state that the hold was taken from. If
     /// another key has the slot now, the state is gone, and with it what was to be given back.
     pub(crate) fn give_back(&mut self, algorithm: &Algorithm, now: u64, hold: Hold, units: u64) {

@@ -99,6 +99,8 @@ fn each_wrong_value_is_reported_at_its_path() {
     let tier = |tier: Value| json!({ "tiers": [{"name": "ok", "preset": "api"}, tier] });
     for (section, path, reason) in [
         (json!({}), "tiers", "at least one tier"),
+        (json!({"retry_jitter": 1.5}), "retry_jitter", "from 0 to 1"),
+        (json!({"retry_jitter": -0.1}), "retry_jitter", "from 0 to 1"),
         (json!({"headers": ["draft"]}), "headers[0]", "ietf, legacy"),
         (
             json!({"exclude": ["/a", "b"]}),

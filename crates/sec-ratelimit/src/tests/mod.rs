@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod algorithms;
+mod amend;
 mod challenge;
 mod config;
 mod headers;
