@@ -144,8 +144,7 @@ impl LimiterBuilder {
         let mut algorithms = Vec::with_capacity(self.tiers.len());
         for (index, tier) in self.tiers.iter().enumerate() {
             let field = |name: &str| format!("tiers[{index}].{name}");
-            let printable = |b: u8| (b' '..=b'~').contains(&b) && b != b'"' && b != b'\\';
-            if !(1..=64).contains(&tier.name.len()) || !tier.name.bytes().all(printable) {
+            if !is_name(&tier.name) {
                 return fault(field("name"), ConfigErrorKind::Name);
             }
             let mut earlier = self.tiers.iter().take(index);
@@ -173,4 +172,10 @@ impl LimiterBuilder {
             tier.capacity.unwrap_or(self.capacity)
         }
     }
+}
+
+/// Whether a header field's String can carry the name as it is.
+pub(crate) fn is_name(name: &str) -> bool {
+    let printable = |b: u8| (b' '..=b'~').contains(&b) && b != b'"' && b != b'\\';
+    (1..=64).contains(&name.len()) && name.bytes().all(printable)
 }

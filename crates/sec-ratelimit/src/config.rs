@@ -148,23 +148,28 @@ impl RateLimitConfig {
     }
 
     fn paths(&self) -> Result<PathRules, ConfigError> {
-        let mut rules = PathRules::all();
-        let fault = |list: &str, index: usize, error: sec_core::PathRuleError| {
-            let kind = ConfigErrorKind::Path(error.to_string());
-            ConfigError::new(format!("{list}[{index}]"), kind)
-        };
-        for (index, prefix) in self.include.iter().enumerate() {
-            rules = rules
-                .include(prefix)
-                .map_err(|error| fault("include", index, error))?;
-        }
-        for (index, prefix) in self.exclude.iter().enumerate() {
-            rules = rules
-                .exclude(prefix)
-                .map_err(|error| fault("exclude", index, error))?;
-        }
-        Ok(rules)
+        path_rules(&self.include, &self.exclude)
     }
+}
+
+/// The rules of two lists of prefixes.
+pub(crate) fn path_rules(include: &[String], exclude: &[String]) -> Result<PathRules, ConfigError> {
+    let mut rules = PathRules::all();
+    let fault = |list: &str, index: usize, error: sec_core::PathRuleError| {
+        let kind = ConfigErrorKind::Path(error.to_string());
+        ConfigError::new(format!("{list}[{index}]"), kind)
+    };
+    for (index, prefix) in include.iter().enumerate() {
+        rules = rules
+            .include(prefix)
+            .map_err(|error| fault("include", index, error))?;
+    }
+    for (index, prefix) in exclude.iter().enumerate() {
+        rules = rules
+            .exclude(prefix)
+            .map_err(|error| fault("exclude", index, error))?;
+    }
+    Ok(rules)
 }
 
 pub(crate) fn check_share(share: f64) -> Result<(), ConfigError> {
@@ -216,29 +221,33 @@ impl TierConfig {
     }
 
     fn key(&self) -> Result<Key, Fault> {
-        let text = self.key.as_deref().unwrap_or("ip");
-        let mut key = Key::global();
-        for part in text.split('+') {
-            key = key.and(match part {
-                "ip" => Key::ip(),
-                "principal" => Key::principal().into(),
-                "principal-or-ip" => Key::principal().or_ip(),
-                "role" => Key::role(),
-                "tenant" => Key::tenant(),
-                "route" => Key::route(),
-                "global" => Key::global(),
-                "given" => Key::given(self.name.as_str()),
-                _ => {
-                    let Some(name) = part.strip_prefix("header:") else {
-                        return Err(("key", unknown(KEYS)));
-                    };
-                    let name = name.parse();
-                    Key::header(name.map_err(|_| ("key", ConfigErrorKind::HeaderName))?)
-                }
-            });
-        }
-        Ok(key)
+        parse_key(self.key.as_deref().unwrap_or("ip"), &self.name)
     }
+}
+
+/// A key by its name; `label` is what events call one that is given.
+pub(crate) fn parse_key(text: &str, label: &str) -> Result<Key, Fault> {
+    let mut key = Key::global();
+    for part in text.split('+') {
+        key = key.and(match part {
+            "ip" => Key::ip(),
+            "principal" => Key::principal().into(),
+            "principal-or-ip" => Key::principal().or_ip(),
+            "role" => Key::role(),
+            "tenant" => Key::tenant(),
+            "route" => Key::route(),
+            "global" => Key::global(),
+            "given" => Key::given(label),
+            _ => {
+                let Some(name) = part.strip_prefix("header:") else {
+                    return Err(("key", unknown(KEYS)));
+                };
+                let name = name.parse();
+                Key::header(name.map_err(|_| ("key", ConfigErrorKind::HeaderName))?)
+            }
+        });
+    }
+    Ok(key)
 }
 
 impl Default for RateLimitConfig {

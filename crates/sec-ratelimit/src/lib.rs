@@ -16,6 +16,7 @@ mod bounded;
 mod builder;
 mod challenge;
 mod clearance;
+mod concurrency;
 mod config;
 mod decision;
 mod digest;
@@ -52,6 +53,10 @@ pub use self::clearance::{
     ChallengeConfig, ChallengeLayer, ChallengePage, ChallengeService, Challenged, Clearance,
     Demand, SOLUTION_HEADER,
 };
+pub use self::concurrency::{
+    Concurrency, ConcurrencyConfig, ConcurrencyError, ConcurrencyFuture, ConcurrencyLayer,
+    ConcurrencyRefused, ConcurrencyService, Permit,
+};
 pub use self::config::{RateLimitConfig, TierConfig};
 pub use self::decision::{Decision, TierStanding};
 pub use self::error::{ConfigError, ConfigErrorKind};
@@ -70,8 +75,8 @@ pub use self::refused::{LimitError, Refused};
 pub use self::reservation::Reservation;
 pub use self::service::{RateLimitFuture, RateLimitService};
 pub use self::shed::{
-    Adaptive, AdaptiveConfig, Overloaded, Permit, Priority, Shed, ShedConfig, ShedFuture,
-    ShedLayer, ShedService,
+    Adaptive, AdaptiveConfig, Overloaded, Priority, Shed, ShedConfig, ShedFuture, ShedLayer,
+    ShedPermit, ShedService,
 };
 pub use self::sliding::{SlidingState, SlidingWindow, WindowHold};
 pub use self::subject::{Subject, SubjectError, SubjectPart};

@@ -42,7 +42,7 @@ pub enum LimitError {
 }
 
 /// The problem type of the draft.
-const TYPE: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
+pub(crate) const TYPE: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
 
 impl Refused {
     pub(crate) fn unless_allowed(decision: Decision, cost: u64) -> Result<Decision, Self> {

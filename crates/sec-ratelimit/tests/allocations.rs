@@ -13,8 +13,8 @@ use std::time::Duration;
 use http::{Request, Response};
 use sec_core::RequestContext;
 use sec_ratelimit::{
-    BotVerdict, Bots, BotsConfig, Clearance, Fields, Key, Limiter, Lookup, OnExceed, Quota,
-    RateLimitLayer, ResolveError, Resolver, Shed, Subject, Tier,
+    BotVerdict, Bots, BotsConfig, Clearance, Concurrency, ConcurrencyLayer, Fields, Key, Limiter,
+    Lookup, OnExceed, Quota, RateLimitLayer, ResolveError, Resolver, Shed, Subject, Tier,
 };
 use tower::{Layer, Service, service_fn};
 
@@ -55,6 +55,8 @@ fn a_decision_allocates_nothing_and_a_refusal_once() {
         .tier("address", Quota::per(20, minute), Key::given("address"))
         .tier("exact", Quota::auth(), Key::given("address+account"))
         .tier("bucket", Quota::gcra(50, minute), Key::given("account"))
+        .tier("sliding", Quota::sliding(50, minute), Key::given("account"))
+        .tier("bounded", Quota::bounded(50, minute), Key::given("account"))
         .with_tier(
             Tier::new("account", Quota::auth(), Key::given("account")).on_exceed(OnExceed::Demand),
         )
@@ -65,6 +67,8 @@ fn a_decision_allocates_nothing_and_a_refusal_once() {
         [
             Subject::of(client),
             Subject::of(client).and("alice"),
+            Subject::of("alice"),
+            Subject::of("alice"),
             Subject::of("alice"),
             Subject::of("alice"),
         ]
@@ -161,4 +165,39 @@ fn permits_clearances_and_verdicts_allocate_nothing() {
         assert!(matches!(bots.classify(&bad), BotVerdict::Bad(_)));
     });
     assert_eq!(count, 0, "verdicts");
+}
+
+/// Nothing for a permit or its refusal; in the layer one box for what watches the body, and the fields.
+#[test]
+fn a_permit_allocates_nothing_and_its_layer_once_beside_the_fields() {
+    let limit = Concurrency::new("exports", 2).unwrap();
+    let mut refused = 0;
+    let count = allocations(|| {
+        for _ in 0..50 {
+            let subject = || Subject::of("alice");
+            let _both = [limit.try_acquire(&subject()), limit.try_acquire(&subject())];
+            refused += usize::from(limit.try_acquire(&subject()).is_err());
+        }
+    });
+    assert_eq!((refused, count), (50, 0));
+
+    let through = |headers| {
+        let layer = ConcurrencyLayer::new(limit.clone(), Key::ip()).unwrap();
+        let mut service = layer.headers(headers).layer(service_fn(|_: Request<()>| {
+            std::future::ready(Ok::<_, Infallible>(Response::new(NoBody)))
+        }));
+        let mut request = Request::new(());
+        let ctx = RequestContext::builder().build();
+        request.extensions_mut().insert(ctx);
+        let mut polled = None;
+        let count = allocations(|| {
+            let mut response = pin!(service.call(request));
+            let mut cx = Context::from_waker(Waker::noop());
+            polled = Some(response.as_mut().poll(&mut cx));
+        });
+        assert!(matches!(polled, Some(Poll::Ready(Ok(_)))));
+        count
+    };
+    assert_eq!(through(false), 1);
+    assert_eq!(through(true), 1 + 6);
 }

@@ -17,7 +17,7 @@ use sec_core::{
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Overloaded, Permit, Priority, Shed};
+use super::{Overloaded, Priority, Shed, ShedPermit};
 
 /// Refuses requests at once while the service is saturated.
 ///
@@ -100,7 +100,7 @@ impl ShedLayer {
 
 impl Settings {
     /// A permit, none where none is needed, or the answer.
-    fn admit(&self, view: RequestView<'_>) -> Result<Option<Permit>, Box<Response<Bytes>>> {
+    fn admit(&self, view: RequestView<'_>) -> Result<Option<ShedPermit>, Box<Response<Bytes>>> {
         if !self.enabled {
             return Ok(None);
         }
@@ -187,7 +187,7 @@ pin_project! {
 pin_project! {
     #[project = StateProjection]
     enum State<F> {
-        Call { #[pin] inner: F, permit: Option<Permit> },
+        Call { #[pin] inner: F, permit: Option<ShedPermit> },
         Refused { response: Option<Response<Bytes>> },
     }
 }
@@ -223,7 +223,7 @@ where
 }
 
 /// Holds the permit while the body goes by.
-struct Hold(Option<Permit>);
+struct Hold(Option<ShedPermit>);
 
 impl BodyObserver for Hold {
     fn end(&mut self, _: BodyEnd) {

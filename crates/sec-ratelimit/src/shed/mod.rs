@@ -47,7 +47,7 @@ pub struct Shed(Arc<Inner>);
 
 /// One request under way. Returned when it is dropped.
 #[must_use = "a permit that is dropped is returned"]
-pub struct Permit {
+pub struct ShedPermit {
     shed: Shed,
     /// When it began, until its latency is known; only where the limit adapts.
     began: Option<u64>,
@@ -120,7 +120,7 @@ impl Shed {
     ///
     /// # Errors
     /// [`Overloaded`]: the limit is reached.
-    pub fn try_acquire(&self) -> Result<Permit, Overloaded> {
+    pub fn try_acquire(&self) -> Result<ShedPermit, Overloaded> {
         self.try_acquire_as(Priority::Normal)
     }
 
@@ -128,7 +128,7 @@ impl Shed {
     ///
     /// # Errors
     /// [`Overloaded`]: the share of the limit that the priority has is taken.
-    pub fn try_acquire_as(&self, priority: Priority) -> Result<Permit, Overloaded> {
+    pub fn try_acquire_as(&self, priority: Priority) -> Result<ShedPermit, Overloaded> {
         let inner = &*self.0;
         let limit = inner.limit.load(Ordering::Relaxed);
         let most = priority.share(limit);
@@ -140,7 +140,7 @@ impl Shed {
                     (in_flight < most).then(|| in_flight.saturating_add(1))
                 });
         match taken {
-            Ok(_) => Ok(Permit {
+            Ok(_) => Ok(ShedPermit {
                 shed: self.clone(),
                 began: inner
                     .gradient
@@ -198,7 +198,7 @@ impl Shed {
     }
 }
 
-impl Permit {
+impl ShedPermit {
     /// The answer is there: its latency counts now, although the permit is held on, so that a long
     /// download is not taken for a slow service. A permit that is dropped before counts then, since
     /// what a client gave up on was slow.
@@ -209,7 +209,7 @@ impl Permit {
     }
 }
 
-impl Drop for Permit {
+impl Drop for ShedPermit {
     fn drop(&mut self) {
         self.answered();
         self.shed.0.in_flight.fetch_sub(1, Ordering::Relaxed);
@@ -303,8 +303,8 @@ impl fmt::Debug for Shed {
     }
 }
 
-impl fmt::Debug for Permit {
+impl fmt::Debug for ShedPermit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit").finish_non_exhaustive()
+        f.debug_struct("ShedPermit").finish_non_exhaustive()
     }
 }

@@ -160,7 +160,7 @@ fn a_download_is_not_a_slow_answer() {
     for _ in 0..120 {
         let mut permits: Vec<_> = std::iter::from_fn(|| shed.try_acquire().ok()).collect();
         clock.advance(20 * MS);
-        permits.iter_mut().for_each(Permit::answered);
+        permits.iter_mut().for_each(ShedPermit::answered);
         clock.advance(Duration::from_secs(30));
         drop(permits);
     }
