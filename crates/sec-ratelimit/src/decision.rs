@@ -146,8 +146,9 @@ impl Decision {
         self.demands().any(|tier| tier == name)
     }
 
-    /// Whether a tier had no room for this key and counted it together with others: see
-    /// [`LimiterBuilder::capacity`](crate::LimiterBuilder::capacity).
+    /// Whether a tier had no room for this key and counted it together with others (see
+    /// [`LimiterBuilder::capacity`](crate::LimiterBuilder::capacity)), or the shared store did not
+    /// answer and its fallback decided.
     #[must_use]
     pub fn degraded(&self) -> bool {
         self.each().any(|(_, tier)| tier.shared)

@@ -19,6 +19,16 @@ impl Seed {
         Self(rand::random(), rand::random())
     }
 
+    /// A seed that all who know the secret share.
+    #[cfg(feature = "shared")]
+    pub(crate) fn of_secret(secret: &[u8]) -> Self {
+        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret);
+        let tag = aws_lc_rs::hmac::sign(&key, b"sec-ratelimit v1: keys of a shared store");
+        let mut words = tag.as_ref().as_chunks::<8>().0.iter();
+        let mut word = || u64::from_le_bytes(words.next().copied().unwrap_or_default());
+        Self(word(), word())
+    }
+
     #[cfg(test)]
     pub(crate) fn fixed(seed: u64) -> Self {
         Self(seed, !seed)

@@ -67,6 +67,9 @@ pub enum ConfigErrorKind {
     /// A path rule that is none.
     #[error("{0}")]
     Path(String),
+    /// A name that cannot be part of a key of a shared store.
+    #[error("1 to 64 of the characters `a-z`, `0-9`, `-`, `_` and `.`")]
+    StoreName,
     /// A key too short to sign with.
     #[error("a key of at least 32 bytes is needed")]
     ShortKey,

@@ -177,6 +177,23 @@ impl Key {
         self.sources.is_empty()
     }
 
+    /// Whether both are certain to mean the same subject of any request.
+    #[cfg(feature = "shared")]
+    pub(crate) fn is_same_subject(&self, other: &Self) -> bool {
+        let same = |(one, other): (&Source, &Source)| match (one, other) {
+            (Source::Ip, Source::Ip)
+            | (Source::Role, Source::Role)
+            | (Source::Tenant, Source::Tenant)
+            | (Source::Route, Source::Route) => true,
+            (Source::Principal { or_ip: one }, Source::Principal { or_ip: other }) => one == other,
+            (Source::Header(one), Source::Header(other)) => one == other,
+            // What code gives or takes is known at the request only.
+            _ => false,
+        };
+        self.sources.len() == other.sources.len()
+            && self.sources.iter().zip(&other.sources).all(same)
+    }
+
     pub(crate) fn is_given(&self) -> bool {
         self.sources.iter().any(|s| matches!(s, Source::Given))
     }

@@ -34,6 +34,8 @@ mod refused;
 mod reservation;
 mod service;
 mod settings;
+#[cfg(feature = "shared")]
+mod shared;
 mod shed;
 mod sliding;
 mod store;
@@ -74,6 +76,13 @@ pub use self::quota::Quota;
 pub use self::refused::{LimitError, Refused};
 pub use self::reservation::Reservation;
 pub use self::service::{RateLimitFuture, RateLimitService};
+#[cfg(feature = "shared")]
+pub use self::shared::{
+    Ask, Change, Fallback, Given, Hold, MemoryStore, SharedLimiter, SharedLimiterBuilder,
+    SharedReservation, SharedRule, SharedStore, SharedTier, StoreError, StoreFuture, TierGiven,
+};
+#[cfg(feature = "redis")]
+pub use self::shared::{RedisStore, RedisStoreBuilder, RedisStoreError};
 pub use self::shed::{
     Adaptive, AdaptiveConfig, Overloaded, Priority, Shed, ShedConfig, ShedFuture, ShedLayer,
     ShedPermit, ShedService,

@@ -135,6 +135,37 @@ impl Limiter {
         Ok(self.0.decide(&targets, cost, false).0)
     }
 
+    /// [`reserve`](Self::reserve) for digests that a shared limiter has made.
+    #[cfg(feature = "shared")]
+    pub(crate) fn reserve_digests(
+        &self,
+        targets: impl Iterator<Item = (crate::digest::Digest, Option<u64>)>,
+        cost: u64,
+    ) -> Result<Reservation, LimitError> {
+        self.reserve_targets(Self::from_digests(targets), cost)
+    }
+
+    /// [`peek`](Self::peek) for digests that a shared limiter has made.
+    #[cfg(feature = "shared")]
+    pub(crate) fn peek_digests(
+        &self,
+        targets: impl Iterator<Item = (crate::digest::Digest, Option<u64>)>,
+        cost: u64,
+    ) -> Decision {
+        self.0.decide(&Self::from_digests(targets), cost, false).0
+    }
+
+    #[cfg(feature = "shared")]
+    fn from_digests(
+        targets: impl Iterator<Item = (crate::digest::Digest, Option<u64>)>,
+    ) -> Targets {
+        let mut slots = [None; MAX_TIERS];
+        for (slot, (digest, limit)) in slots.iter_mut().zip(targets) {
+            *slot = Some(Target { digest, limit });
+        }
+        slots
+    }
+
     fn reserve_targets(&self, targets: Targets, cost: u64) -> Result<Reservation, LimitError> {
         let (decision, holds) = self.0.decide(&targets, cost, true);
         let decision = Refused::unless_allowed(decision, cost).map_err(LimitError::Refused)?;

@@ -271,6 +271,34 @@ impl Quota {
         }
     }
 
+    /// The quota as shared stores decide it, with another limit if one is given; `None` for an
+    /// algorithm that they do not have.
+    #[cfg(feature = "shared")]
+    pub(crate) fn shared_rule(&self, limit: Option<u64>) -> Option<crate::shared::SharedRule> {
+        use crate::shared::SharedRule;
+        let own = limit;
+        let limit = own.unwrap_or(self.limit);
+        match self.shape {
+            Shape::Fixed => Some(SharedRule::fixed(limit, self.per)),
+            Shape::Exact => Some(SharedRule::exact(limit.min(self.limit), self.per)),
+            Shape::Gcra { burst } => {
+                Some(SharedRule::gcra(limit, self.per, burst.unwrap_or(limit)))
+            }
+            Shape::Sliding | Shape::Bounded | Shape::Misused(_) => None,
+        }
+    }
+
+    /// The part of the quota that one of so many nodes may give away by itself, at least one unit.
+    #[cfg(feature = "shared")]
+    pub(crate) fn divided(mut self, nodes: u64) -> Self {
+        let divide = |units: u64| units.checked_div(nodes).unwrap_or(units).max(1);
+        self.limit = divide(self.limit);
+        if let Shape::Gcra { burst: Some(burst) } = &mut self.shape {
+            *burst = divide(*burst);
+        }
+        self
+    }
+
     /// The same quota with another limit, for one caller. An exact log cannot outgrow the room that
     /// was made for it.
     pub(crate) fn algorithm_for(&self, limit: u64) -> Algorithm {

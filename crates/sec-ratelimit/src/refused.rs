@@ -39,6 +39,11 @@ pub enum LimitError {
     /// The request lacks what a layer further out should have put there: 500.
     #[error(transparent)]
     Missing(MissingLayer),
+    /// The shared store did not answer, and the limiter is [closed](crate::Fallback::Closed) then:
+    /// 503.
+    #[cfg(feature = "shared")]
+    #[error("the limit cannot be decided")]
+    Store(#[source] crate::StoreError),
 }
 
 /// The problem type of the draft.
@@ -143,6 +148,9 @@ impl From<&LimitError> for Problem {
         match error {
             LimitError::Refused(refused) => Self::from(refused),
             LimitError::Missing(missing) => Self::from(missing),
+            #[cfg(feature = "shared")]
+            LimitError::Store(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE)
+                .with_header(RETRY_AFTER, HeaderValue::from_static("1")),
             LimitError::Subjects(fault) => {
                 tracing::error!(target: "sec", %fault, "a limiter was called wrongly; answering 500");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR)

@@ -1,0 +1,392 @@
+//! The limiter that asks a store: several tiers in one decision and one round trip.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sec_core::{Clock, RequestContext, RequestView, Secret};
+use tokio::time::timeout_at;
+
+use super::breaker::Breaker;
+use super::denials::Denials;
+use super::given::{Frame, degrade};
+use super::reservation::Held;
+use super::store::{Ask, Change, Given, Hold, SharedStore, SharedTier, StoreError, StoreFuture};
+use crate::decision::Policy;
+use crate::digest::{Digest, Seed};
+use crate::key::caller;
+use crate::quota::nanos;
+use crate::{
+    Decision, LimitError, Limiter, Quota, Refused, SharedLimiterBuilder, SharedReservation,
+    Subject, SubjectError, Tier,
+};
+
+/// Several tiers, decided together in a store that several processes share: a cost is taken from all
+/// of them or from none, in one round trip.
+///
+/// The functions are those of [`Limiter`], asynchronous. A store that is slow, away or wrong decides
+/// nothing: after the [deadline](SharedLimiterBuilder::deadline) the
+/// [fallback](SharedLimiterBuilder::on_store_error) does, and the decision is
+/// [degraded](Decision::degraded). Such a store is asked again by itself once it answers.
+///
+/// Clones share everything, the memory of refusals and the breaker included.
+///
+/// A decision costs a few allocations for the names of its keys, and a round trip; a refusal that is
+/// [remembered](SharedLimiterBuilder::remember_refusals) costs no trip.
+///
+/// ```
+/// # #[cfg(feature = "redis")] {
+/// use std::{sync::Arc, time::Duration};
+/// use sec_ratelimit::{Fallback, Key, Quota, RedisStore, SharedLimiter, Subject};
+///
+/// # let secret_of_the_deployment = vec![7; 32];
+/// let store = RedisStore::builder("redis://127.0.0.1:6379").build()?; // connects when first asked
+/// let limiter = SharedLimiter::builder("api", Arc::new(store), secret_of_the_deployment)
+///     .tier("service", Quota::gcra(5_000, Duration::from_secs(1)), Key::global())
+///     .tier("caller", Quota::per_minute(100), Key::given("caller"))
+///     .on_store_error(Fallback::Local { nodes: 3 })
+///     .build()?;
+///
+/// async fn search(limiter: &SharedLimiter, user: &str) -> Result<(), sec_ratelimit::LimitError> {
+///     limiter.check([Subject::everyone(), Subject::of(user)], 1).await?;
+///     Ok(())
+/// }
+/// # let _ = search(&limiter, "ada");
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct SharedLimiter(Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) name: Arc<str>,
+    pub(super) tiers: Vec<Tier>,
+    pub(super) names: Vec<Arc<str>>,
+    pub(super) policies: Arc<[Policy]>,
+    /// All tiers count the same subject, and none of them everyone.
+    pub(super) one_subject: bool,
+    pub(super) seed: Seed,
+    pub(super) store: Arc<dyn SharedStore>,
+    pub(super) deadline: Duration,
+    pub(super) breaker: Breaker,
+    pub(super) denials: Denials,
+    pub(super) on_error: OnError,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+pub(super) enum OnError {
+    Open,
+    Closed,
+    Local(LocalShare),
+}
+
+pub(super) struct LocalShare {
+    pub(super) limiter: Limiter,
+    pub(super) nodes: u64,
+}
+
+/// Whom a request concerns, taken from it before anything is waited for.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) ask: Ask,
+    quotas: Vec<u64>,
+    limits: Vec<Option<u64>>,
+}
+
+impl SharedLimiter {
+    /// A limiter without tiers yet.
+    ///
+    /// `name` is part of every key, 1 to 64 of `a-z`, `0-9`, `-`, `_` and `.`: limiters of one name
+    /// and one secret share their counters. `secret`, at least 32 bytes, is under what subjects are
+    /// hashed; all processes need the same one, and a new one starts all counters anew.
+    pub fn builder(
+        name: impl Into<String>,
+        store: Arc<dyn SharedStore>,
+        secret: impl Into<Secret<Vec<u8>>>,
+    ) -> SharedLimiterBuilder {
+        SharedLimiterBuilder::new(name.into(), store, secret.into())
+    }
+
+    /// Takes `cost` from every tier, or from none. `subjects` has one per tier, in their order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Limiter::check`], and [`LimitError::Store`] when the store does not answer and the
+    /// limiter is [closed](crate::Fallback::Closed) then.
+    pub async fn check<'a>(
+        &self,
+        subjects: impl AsRef<[Subject<'a>]>,
+        cost: u64,
+    ) -> Result<Decision, LimitError> {
+        let wanted = self.wanted(subjects.as_ref(), cost)?;
+        let reservation = self.take(wanted).await?;
+        Ok(reservation.decision().clone())
+    }
+
+    /// What [`check`](Self::check) would answer, taking nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`LimitError::Subjects`], and [`LimitError::Store`] as [`check`](Self::check).
+    pub async fn peek<'a>(
+        &self,
+        subjects: impl AsRef<[Subject<'a>]>,
+        cost: u64,
+    ) -> Result<Decision, LimitError> {
+        let wanted = self.wanted(subjects.as_ref(), cost)?;
+        match self.ask(&wanted, false).await {
+            Ok((decision, _)) => Ok(decision),
+            Err(error) => match &self.0.on_error {
+                OnError::Open => Ok(self.frame(&wanted).unasked()),
+                OnError::Closed => Err(LimitError::Store(error)),
+                OnError::Local(local) => {
+                    let mut decision = local.limiter.peek_digests(local.targets(&wanted), cost);
+                    degrade(&mut decision);
+                    Ok(decision)
+                }
+            },
+        }
+    }
+
+    /// Takes `cost` like [`check`](Self::check), to be settled once its outcome is known. A
+    /// reservation that is dropped stays counted.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub async fn reserve<'a>(
+        &self,
+        subjects: impl AsRef<[Subject<'a>]>,
+        cost: u64,
+    ) -> Result<SharedReservation, LimitError> {
+        let wanted = self.wanted(subjects.as_ref(), cost)?;
+        self.take(wanted).await
+    }
+
+    /// [`reserve`](Self::reserve) with the keys taken from a request, at once: the future borrows
+    /// nothing of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check), and [`LimitError::Missing`] as [`Limiter::reserve_request`].
+    pub fn reserve_request(
+        &self,
+        request: RequestView<'_>,
+        cost: u64,
+    ) -> impl Future<Output = Result<SharedReservation, LimitError>> + Send + use<> {
+        let wanted = self.request_wanted(request, cost);
+        let limiter = self.clone();
+        async move { limiter.take(wanted?).await }
+    }
+
+    /// Forgets these subjects' counters in every tier, a shared one such as a global one included,
+    /// for all processes at once. The others believe a refusal that they
+    /// [remember](SharedLimiterBuilder::remember_refusals) for as long as they are told to.
+    ///
+    /// # Errors
+    ///
+    /// [`LimitError::Subjects`], and [`LimitError::Store`] whatever the fallback: nothing was
+    /// forgotten then.
+    pub async fn reset<'a>(&self, subjects: impl AsRef<[Subject<'a>]>) -> Result<(), LimitError> {
+        let wanted = self.wanted(subjects.as_ref(), 0)?;
+        let deadline = self.deadline();
+        let reset = self.0.store.reset(&wanted.ask, deadline);
+        let reset = self.guarded(deadline, reset).await;
+        self.0.denials.clear();
+        reset.map_err(LimitError::Store)
+    }
+
+    async fn take(&self, wanted: Wanted) -> Result<SharedReservation, LimitError> {
+        let cost = wanted.ask.cost;
+        let key = self.0.denials.key(&wanted.ask);
+        let now = nanos(self.0.clock.monotonic());
+        if let Some(denied) = self.0.denials.find(key, now) {
+            return self.admitted(denied, cost, wanted, Held::Nothing);
+        }
+        let (decision, held) = match self.ask(&wanted, true).await {
+            Ok((decision, given)) => {
+                self.0
+                    .denials
+                    .keep(key, &decision, nanos(self.0.clock.monotonic()));
+                let holds = given.tiers.iter().map(|tier| tier.hold).collect();
+                (decision, Held::Store(holds))
+            }
+            Err(error) => match &self.0.on_error {
+                OnError::Open => (self.frame(&wanted).unasked(), Held::Nothing),
+                OnError::Closed => return Err(LimitError::Store(error)),
+                OnError::Local(local) => {
+                    let taken = local.limiter.reserve_digests(local.targets(&wanted), cost);
+                    let (mut decision, held) = match taken {
+                        Ok(taken) => (taken.decision().clone(), Held::Local(Box::new(taken))),
+                        Err(LimitError::Refused(no)) => (no.decision().clone(), Held::Nothing),
+                        Err(fault) => return Err(fault),
+                    };
+                    degrade(&mut decision);
+                    (decision, held)
+                }
+            },
+        };
+        self.admitted(decision, cost, wanted, held)
+    }
+
+    fn admitted(
+        &self,
+        decision: Decision,
+        cost: u64,
+        wanted: Wanted,
+        held: Held,
+    ) -> Result<SharedReservation, LimitError> {
+        let decision = Refused::unless_allowed(decision, cost).map_err(LimitError::Refused)?;
+        Ok(SharedReservation::new(self.clone(), wanted, decision, held))
+    }
+
+    async fn ask(&self, wanted: &Wanted, take: bool) -> Result<(Decision, Given), StoreError> {
+        let deadline = self.deadline();
+        let decide = self.0.store.decide(&wanted.ask, take, deadline);
+        let given = self.guarded(deadline, decide).await?;
+        Ok((self.frame(wanted).decision(&given)?, given))
+    }
+
+    pub(super) async fn settle(
+        &self,
+        wanted: &Wanted,
+        holds: &[Hold],
+        change: Change,
+    ) -> Result<Decision, StoreError> {
+        if matches!(change, Change::GiveBack(_)) {
+            self.0.denials.forget(self.0.denials.key(&wanted.ask));
+        }
+        let deadline = self.deadline();
+        let settle = self.0.store.settle(&wanted.ask, holds, change, deadline);
+        let given = self.guarded(deadline, settle).await?;
+        self.frame(wanted).decision(&given)
+    }
+
+    /// Asks the store, unless it has a pause, and for no longer than until the deadline.
+    async fn guarded<T>(
+        &self,
+        deadline: Instant,
+        call: StoreFuture<'_, T>,
+    ) -> Result<T, StoreError> {
+        let pass = self.0.breaker.enter().ok_or(StoreError::Paused)?;
+        let result = match timeout_at(deadline.into(), call).await {
+            Ok(result) => result,
+            Err(_) => Err(StoreError::Deadline),
+        };
+        pass.tell(result.as_ref().map(|_| ()));
+        result
+    }
+
+    fn deadline(&self) -> Instant {
+        let now = Instant::now();
+        now.checked_add(self.0.deadline).unwrap_or(now)
+    }
+
+    fn frame<'a>(&'a self, wanted: &'a Wanted) -> Frame<'a> {
+        Frame {
+            policies: &self.0.policies,
+            quotas: &wanted.quotas,
+            ask: &wanted.ask,
+        }
+    }
+
+    fn wanted(&self, subjects: &[Subject<'_>], cost: u64) -> Result<Wanted, SubjectError> {
+        let tiers = self.0.tiers.len();
+        if subjects.len() != tiers {
+            return Err(SubjectError::Count {
+                tiers,
+                given: subjects.len(),
+            });
+        }
+        let mut targets = Vec::with_capacity(tiers);
+        for subject in subjects {
+            targets.push((subject.digest(self.0.seed)?, subject.limit()));
+        }
+        self.asked(targets, cost)
+    }
+
+    fn request_wanted(&self, request: RequestView<'_>, cost: u64) -> Result<Wanted, LimitError> {
+        let ctx = RequestContext::of(request.extensions).map_err(LimitError::Missing)?;
+        let mut targets = Vec::with_capacity(self.0.tiers.len());
+        for tier in &self.0.tiers {
+            let digest = tier.key.digest(self.0.seed, ctx, request);
+            let limit = match &tier.limit_for {
+                Some(limit_for) => {
+                    let identity = ctx.identity();
+                    let caller = caller(&identity).map_err(LimitError::Missing)?;
+                    limit_for(caller.map(|principal| &**principal))
+                }
+                None => None,
+            };
+            targets.push((digest.map_err(LimitError::Missing)?, limit));
+        }
+        Ok(self.asked(targets, cost)?)
+    }
+
+    fn asked(
+        &self,
+        targets: Vec<(Digest, Option<u64>)>,
+        cost: u64,
+    ) -> Result<Wanted, SubjectError> {
+        let first = targets.first().map(|(digest, _)| *digest);
+        let apart = targets.iter().any(|(digest, _)| Some(*digest) != first);
+        if self.0.one_subject && apart {
+            return Err(SubjectError::Apart);
+        }
+        let tiers = self.0.tiers.iter().zip(&self.0.names).zip(&targets);
+        let tiers = tiers.filter_map(|((tier, name), &(digest, limit))| {
+            Some(SharedTier {
+                name: name.clone(),
+                digest,
+                // Each has a rule: it was checked when the limiter was built.
+                rule: tier.quota.shared_rule(limit)?,
+                demands: tier.on_exceed == crate::OnExceed::Demand,
+            })
+        });
+        let quota = |(tier, (_, limit)): (&Tier, &(Digest, Option<u64>))| {
+            limit.unwrap_or(tier.quota.limit())
+        };
+        Ok(Wanted {
+            ask: Ask {
+                limiter: self.0.name.clone(),
+                subject: first.filter(|_| self.0.one_subject),
+                tiers: tiers.collect(),
+                cost: cost.min(Quota::MAX.saturating_add(1)),
+            },
+            quotas: self.0.tiers.iter().zip(&targets).map(quota).collect(),
+            limits: targets.into_iter().map(|(_, limit)| limit).collect(),
+        })
+    }
+}
+
+impl From<Inner> for SharedLimiter {
+    fn from(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+}
+
+impl LocalShare {
+    fn targets<'a>(
+        &'a self,
+        wanted: &'a Wanted,
+    ) -> impl Iterator<Item = (Digest, Option<u64>)> + 'a {
+        let share = |limit: u64| match limit {
+            0 | u64::MAX => limit,
+            _ => limit.checked_div(self.nodes).unwrap_or(limit).max(1),
+        };
+        let targets = wanted.ask.tiers.iter().zip(&wanted.limits);
+        targets.map(move |(tier, limit)| (tier.digest, limit.map(share)))
+    }
+}
+
+impl fmt::Debug for SharedLimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedLimiter")
+            .field("name", &self.0.name)
+            .field("tiers", &self.0.tiers)
+            .field("store", &self.0.store)
+            .field("breaker", &self.0.breaker)
+            .finish_non_exhaustive()
+    }
+}

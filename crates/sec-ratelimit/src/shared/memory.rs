@@ -1,0 +1,284 @@
+//! The shared store of one process, on the crate's own algorithms: what any other must agree with.
+
+use std::collections::HashMap;
+use std::future::ready;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use sec_core::{Clock, SystemClock};
+
+use super::SharedRule;
+use super::rule::micros;
+use super::store::{Ask, Change, Given, Hold, SharedStore, SharedTier, StoreFuture, TierGiven};
+use crate::digest::Digest;
+use crate::gcra::{GcraHold, GcraState};
+use crate::{Answer, ExactLog, FixedState, FixedWindow, Gcra, Standing};
+
+/// A [`SharedStore`] in this process's memory, for tests of code that uses a shared limiter, and for
+/// several limiters of one process that share their counters.
+///
+/// **Not bounded** as [`Limiter`](crate::Limiter) is: it keeps what lives, and sweeps what is over each
+/// time its size has doubled. One lock for all keys.
+#[derive(Debug)]
+pub struct MemoryStore {
+    state: Mutex<States>,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Debug, Default)]
+struct States {
+    keys: HashMap<Place, State>,
+    sweep_at: usize,
+}
+
+type Place = (Arc<str>, Arc<str>, Digest);
+
+#[derive(Clone, Debug)]
+enum State {
+    Fixed(FixedState),
+    Gcra { state: GcraState, born: u64 },
+    Exact(Vec<u64>),
+}
+
+impl MemoryStore {
+    /// An empty one, on the system's monotonic clock.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_clock(SystemClock::shared())
+    }
+
+    /// An empty one, on this clock.
+    #[must_use]
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            state: Mutex::default(),
+            clock,
+        }
+    }
+
+    /// How many keys it holds.
+    #[must_use]
+    pub fn keys(&self) -> usize {
+        self.lock().keys.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, States> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> u64 {
+        // Never 0, so that a state's birth always is a number of its own.
+        micros(self.clock.monotonic()).saturating_add(1)
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SharedStore for MemoryStore {
+    fn decide<'a>(&'a self, ask: &'a Ask, take: bool, _: Instant) -> StoreFuture<'a, Given> {
+        let mut states = self.lock();
+        let now = self.now();
+        let mut tiers: Vec<_> = ask
+            .tiers
+            .iter()
+            .map(|tier| {
+                let state = states.of(ask, tier, now);
+                state.given(tier, state.answer(tier.rule, now, ask.cost), now)
+            })
+            .collect();
+        let refused = |(tier, given): (&SharedTier, &TierGiven)| {
+            !tier.demands && given.answer != Answer::Admit
+        };
+        if take && !ask.tiers.iter().zip(&tiers).any(refused) {
+            for (tier, given) in ask.tiers.iter().zip(&mut tiers) {
+                let mut state = states.of(ask, tier, now);
+                let hold = state.take(tier, now, ask.cost);
+                *given = TierGiven {
+                    hold,
+                    ..state.given(tier, given.answer, now)
+                };
+                states.put(ask, tier, state, now);
+            }
+        }
+        Box::pin(ready(Ok(Given { tiers })))
+    }
+
+    fn settle<'a>(
+        &'a self,
+        ask: &'a Ask,
+        holds: &'a [Hold],
+        change: Change,
+        _: Instant,
+    ) -> StoreFuture<'a, Given> {
+        let mut states = self.lock();
+        let now = self.now();
+        let settle = |(tier, hold): (&SharedTier, &Hold)| {
+            let mut state = states.of(ask, tier, now);
+            match change {
+                Change::GiveBack(units) => state.give_back(tier.rule, now, *hold, units),
+                Change::TakeMore(units) => {
+                    let _ = state.take(tier, now, units);
+                }
+            }
+            let given = state.given(tier, Answer::Admit, now);
+            states.put(ask, tier, state, now);
+            given
+        };
+        let tiers = ask.tiers.iter().zip(holds).map(settle).collect();
+        Box::pin(ready(Ok(Given { tiers })))
+    }
+
+    fn reset<'a>(&'a self, ask: &'a Ask, _: Instant) -> StoreFuture<'a, ()> {
+        let mut states = self.lock();
+        for tier in &ask.tiers {
+            states.keys.remove(&place(ask, tier));
+        }
+        Box::pin(ready(Ok(())))
+    }
+}
+
+fn place(ask: &Ask, tier: &SharedTier) -> Place {
+    (ask.limiter.clone(), tier.name.clone(), tier.digest)
+}
+
+impl States {
+    fn of(&self, ask: &Ask, tier: &SharedTier, now: u64) -> State {
+        let found = self.keys.get(&place(ask, tier)).cloned();
+        match (found, tier.rule) {
+            (Some(State::Fixed(state)), SharedRule::Fixed { .. }) => State::Fixed(state),
+            (Some(State::Gcra { state, born }), SharedRule::Gcra { .. }) if state.tat > now => {
+                State::Gcra { state, born }
+            }
+            (Some(State::Exact(times)), SharedRule::Exact { .. }) => State::Exact(times),
+            (_, SharedRule::Fixed { .. }) => State::Fixed(FixedState::default()),
+            (_, SharedRule::Gcra { .. }) => State::Gcra {
+                state: GcraState::default(),
+                born: now,
+            },
+            (_, SharedRule::Exact { .. }) => State::Exact(Vec::new()),
+        }
+    }
+
+    fn put(&mut self, ask: &Ask, tier: &SharedTier, state: State, now: u64) {
+        if state.is_spent(tier.rule, now) {
+            self.keys.remove(&place(ask, tier));
+            return;
+        }
+        self.keys.insert(place(ask, tier), state);
+        if self.keys.len() > self.sweep_at {
+            // Only what needs no rule to be judged; the rest goes when it is next asked for.
+            self.keys
+                .retain(|_, state| !matches!(state, State::Gcra { state, .. } if state.tat <= now));
+            self.sweep_at = self.keys.len().saturating_mul(2).max(1024);
+        }
+    }
+}
+
+impl State {
+    fn answer(&self, rule: SharedRule, now: u64, cost: u64) -> Answer {
+        match (self, rule) {
+            (Self::Fixed(state), SharedRule::Fixed { limit, window }) => {
+                FixedWindow::new(limit, window).answer(*state, now, cost)
+            }
+            (Self::Gcra { state, .. }, SharedRule::Gcra { interval, burst }) => {
+                Gcra::new(1, interval, burst).answer(*state, now, cost)
+            }
+            (Self::Exact(times), SharedRule::Exact { limit, window }) => {
+                ExactLog::new(limit, window).answer(times, now, cost)
+            }
+            _ => Answer::Never,
+        }
+    }
+
+    fn take(&mut self, tier: &SharedTier, now: u64, cost: u64) -> Hold {
+        match (self, tier.rule) {
+            (Self::Fixed(state), SharedRule::Fixed { limit, window }) => [
+                FixedWindow::new(limit, window).take(state, now, cost),
+                0,
+                0,
+                0,
+            ],
+            (Self::Gcra { state, born }, SharedRule::Gcra { interval, burst }) => {
+                let gcra = Gcra::new(1, interval, burst);
+                let hold = if tier.demands {
+                    gcra.take_saturating(state, now, cost)
+                } else {
+                    gcra.take(state, now, cost)
+                };
+                [hold.tat, hold.weight, hold.returned, *born]
+            }
+            (Self::Exact(times), SharedRule::Exact { limit, window }) => {
+                let mut len = times.len();
+                let room = usize::try_from(limit).unwrap_or(usize::MAX).max(len);
+                times.resize(room, 0);
+                let at = ExactLog::new(limit, window).take(times, &mut len, now, cost);
+                times.truncate(len);
+                [at, 0, 0, 0]
+            }
+            _ => Hold::default(),
+        }
+    }
+
+    fn give_back(&mut self, rule: SharedRule, now: u64, hold: Hold, units: u64) {
+        let [first, weight, returned, of] = hold;
+        match (self, rule) {
+            (Self::Fixed(state), SharedRule::Fixed { limit, window }) => {
+                FixedWindow::new(limit, window).give_back(state, now, first, units);
+            }
+            (Self::Gcra { state, born }, SharedRule::Gcra { interval, burst }) if *born == of => {
+                let mut hold = GcraHold::default();
+                (hold.tat, hold.weight, hold.returned) = (first, weight, returned);
+                Gcra::new(1, interval, burst).give_back(state, now, hold, units);
+            }
+            (Self::Exact(times), SharedRule::Exact { limit, window }) => {
+                let mut len = times.len();
+                ExactLog::new(limit, window).give_back(times, &mut len, first, units);
+                times.truncate(len);
+            }
+            _ => {}
+        }
+    }
+
+    fn standing(&self, rule: SharedRule, now: u64) -> Standing {
+        match (self, rule) {
+            (Self::Fixed(state), SharedRule::Fixed { limit, window }) => {
+                FixedWindow::new(limit, window).standing(*state, now)
+            }
+            (Self::Gcra { state, .. }, SharedRule::Gcra { interval, burst }) => {
+                Gcra::new(1, interval, burst).standing(*state, now)
+            }
+            (Self::Exact(times), SharedRule::Exact { limit, window }) => {
+                ExactLog::new(limit, window).standing(times, now)
+            }
+            _ => Standing::default(),
+        }
+    }
+
+    fn given(&self, tier: &SharedTier, answer: Answer, now: u64) -> TierGiven {
+        let standing = self.standing(tier.rule, now);
+        TierGiven {
+            answer,
+            remaining: standing.remaining,
+            reset: standing.reset,
+            next: standing.next,
+            hold: Hold::default(),
+        }
+    }
+
+    fn is_spent(&self, rule: SharedRule, now: u64) -> bool {
+        match (self, rule) {
+            (Self::Fixed(state), SharedRule::Fixed { limit, window }) => {
+                FixedWindow::new(limit, window).is_spent(*state, now)
+            }
+            (Self::Gcra { state, .. }, SharedRule::Gcra { .. }) => state.tat <= now,
+            (Self::Exact(times), SharedRule::Exact { limit, window }) => {
+                ExactLog::new(limit, window).is_spent(times, now)
+            }
+            _ => true,
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Limits that several processes share through a store.
+//!
+//! `store.rs` says what a store is asked, `memory.rs` and `redis/` answer it. `limiter.rs` asks, with
+//! what belongs to any store that can be slow or away: a deadline, a circuit breaker, a fallback, and
+//! a memory of refusals.
+
+mod breaker;
+mod builder;
+mod denials;
+mod given;
+mod limiter;
+mod memory;
+#[cfg(feature = "redis")]
+mod redis;
+mod reservation;
+mod rule;
+mod store;
+
+pub use self::builder::{Fallback, SharedLimiterBuilder};
+pub use self::limiter::SharedLimiter;
+pub use self::memory::MemoryStore;
+#[cfg(feature = "redis")]
+pub use self::redis::{RedisStore, RedisStoreBuilder, RedisStoreError};
+pub use self::reservation::SharedReservation;
+pub use self::rule::SharedRule;
+pub use self::store::{
+    Ask, Change, Given, Hold, SharedStore, SharedTier, StoreError, StoreFuture, TierGiven,
+};

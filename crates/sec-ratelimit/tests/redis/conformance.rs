@@ -1,0 +1,315 @@
+//! What every shared store must do: each test runs against memory and against Redis.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sec_ratelimit::{
+    Fallback, Key, MemoryStore, OnExceed, Quota, SharedLimiter, SharedStore, Subject, Tier,
+};
+
+use crate::server::Server;
+use crate::{HOUR, ada, one_tier, patient, redis};
+
+macro_rules! for_each_store {
+    ($($name:ident),* $(,)?) => {
+        mod memory {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(std::sync::Arc::new(sec_ratelimit::MemoryStore::new())).await;
+            })*
+        }
+        mod redis {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let server = crate::server::Server::start();
+                super::$name(crate::redis(&server)).await;
+            })*
+        }
+    };
+}
+
+for_each_store!(
+    admits_exactly_the_limit_under_concurrency,
+    a_refusal_takes_nothing_from_any_tier,
+    two_users_draw_on_one_global_counter,
+    a_refund_gives_back_once_and_only_to_its_own_window,
+    what_it_really_cost_is_settled,
+    a_peek_takes_nothing,
+    a_cost_above_the_limit_never_fits,
+    a_tier_that_demands_lets_pass,
+    a_limit_of_ones_own_counts,
+    two_limiters_with_one_name_share_their_counters,
+    other_names_and_secrets_share_nothing,
+);
+
+type Store = Arc<dyn SharedStore>;
+
+fn quotas(limit: u64) -> [Quota; 3] {
+    [
+        Quota::per(limit, HOUR),
+        Quota::per(limit, HOUR).exact(),
+        // Half an hour per unit at most: nothing refills while the test runs.
+        Quota::gcra(1, HOUR).burst(limit),
+    ]
+}
+
+async fn fresh(store: &Store, quota: Quota) -> SharedLimiter {
+    let limiter = one_tier(store.clone(), quota);
+    limiter.reset(ada()).await.unwrap();
+    limiter
+}
+
+async fn remaining(limiter: &SharedLimiter) -> u64 {
+    limiter.peek(ada(), 1).await.unwrap().remaining()
+}
+
+async fn admits_exactly_the_limit_under_concurrency(store: Store) {
+    for quota in quotas(40) {
+        let limiter = fresh(&store, quota).await;
+        let admitted = Arc::new(AtomicU64::new(0));
+        let tasks: Vec<_> = (0..16)
+            .map(|_| {
+                let (limiter, admitted) = (limiter.clone(), admitted.clone());
+                tokio::spawn(async move {
+                    for _ in 0..5 {
+                        match limiter.check(ada(), 1).await {
+                            Ok(decision) => {
+                                assert!(!decision.degraded());
+                                admitted.fetch_add(1, Ordering::Relaxed);
+                            }
+                            Err(error) => assert!(!error.refused().unwrap().decision().degraded()),
+                        }
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(admitted.load(Ordering::Relaxed), 40, "{quota:?}");
+    }
+}
+
+async fn a_refusal_takes_nothing_from_any_tier(store: Store) {
+    for quota in quotas(2) {
+        let limiter = patient(store.clone())
+            .tier("all", Quota::per(100, HOUR), Key::global())
+            .tier("user", quota, Key::given("user"))
+            .build()
+            .unwrap();
+        let subjects = [Subject::everyone(), Subject::of("ada")];
+        limiter.reset(&subjects).await.unwrap();
+        limiter.check(&subjects, 2).await.unwrap();
+        for _ in 0..5 {
+            let refused = limiter.check(&subjects, 1).await.unwrap_err();
+            let decision = refused.refused().unwrap().decision().clone();
+            assert_eq!(decision.violated().collect::<Vec<_>>(), ["user"]);
+            let wait = decision.retry_after().unwrap();
+            assert!(
+                wait > HOUR - Duration::from_secs(60) && wait <= HOUR,
+                "{wait:?}"
+            );
+        }
+        let standing = limiter.peek(&subjects, 1).await.unwrap();
+        let left: Vec<_> = standing.tiers().map(|tier| tier.remaining).collect();
+        assert_eq!(left, [98, 0], "{quota:?}");
+    }
+}
+
+async fn two_users_draw_on_one_global_counter(store: Store) {
+    let limiter = patient(store)
+        .tier("all", Quota::per(3, HOUR), Key::global())
+        .tier("user", Quota::per(2, HOUR), Key::given("user"))
+        .build()
+        .unwrap();
+    let of = |user| [Subject::everyone(), Subject::of(user)];
+    limiter.check(of("ada"), 2).await.unwrap();
+    limiter.check(of("bob"), 1).await.unwrap();
+    let refused = limiter.check(of("bob"), 1).await.unwrap_err();
+    let decision = refused.refused().unwrap().decision().clone();
+    assert_eq!(decision.violated().collect::<Vec<_>>(), ["all"]);
+}
+
+async fn a_refund_gives_back_once_and_only_to_its_own_window(store: Store) {
+    for quota in quotas(10) {
+        let limiter = fresh(&store, quota).await;
+        let (one, other) = (
+            limiter.reserve(ada(), 4).await.unwrap(),
+            limiter.reserve(ada(), 3).await.unwrap(),
+        );
+        assert_eq!(remaining(&limiter).await, 3);
+        assert_eq!(one.refund().await.unwrap().remaining(), 7, "{quota:?}");
+        // The window it was taken from is gone, and a new one has begun.
+        limiter.reset(ada()).await.unwrap();
+        limiter.check(ada(), 5).await.unwrap();
+        assert_eq!(other.refund().await.unwrap().remaining(), 5, "{quota:?}");
+        assert_eq!(remaining(&limiter).await, 5);
+    }
+}
+
+async fn what_it_really_cost_is_settled(store: Store) {
+    for quota in quotas(10) {
+        let limiter = fresh(&store, quota).await;
+        let less = limiter.reserve(ada(), 6).await.unwrap();
+        assert_eq!(less.commit_actual(2).await.unwrap().remaining(), 8);
+        let more = limiter.reserve(ada(), 1).await.unwrap();
+        assert_eq!(more.commit_actual(8).await.unwrap().remaining(), 0);
+        assert!(limiter.check(ada(), 1).await.is_err(), "{quota:?}");
+        drop(limiter.reserve(ada(), 0).await.unwrap());
+    }
+}
+
+async fn a_peek_takes_nothing(store: Store) {
+    for quota in quotas(2) {
+        let limiter = fresh(&store, quota).await;
+        for _ in 0..5 {
+            assert!(limiter.peek(ada(), 2).await.unwrap().is_allowed());
+        }
+        assert!(!limiter.peek(ada(), 3).await.unwrap().is_allowed());
+        limiter.check(ada(), 2).await.unwrap();
+        assert!(!limiter.peek(ada(), 1).await.unwrap().is_allowed());
+    }
+}
+
+async fn a_cost_above_the_limit_never_fits(store: Store) {
+    for quota in quotas(2) {
+        let limiter = fresh(&store, quota).await;
+        for cost in [3, Quota::MAX, u64::MAX] {
+            let refused = limiter.check(ada(), cost).await.unwrap_err();
+            let decision = refused.refused().unwrap().decision().clone();
+            assert!(decision.is_impossible(), "{quota:?} {cost}");
+            assert_eq!(decision.retry_after(), None);
+        }
+        assert_eq!(remaining(&limiter).await, 2);
+    }
+}
+
+async fn a_tier_that_demands_lets_pass(store: Store) {
+    for quota in quotas(2) {
+        let tier = Tier::new("account", quota, Key::given("account")).on_exceed(OnExceed::Demand);
+        let limiter = patient(store.clone()).with_tier(tier).build().unwrap();
+        limiter.reset(ada()).await.unwrap();
+        for nth in 1..=5 {
+            let decision = limiter.check(ada(), 1).await.unwrap();
+            assert_eq!(decision.demands_tier("account"), nth > 2, "{quota:?} {nth}");
+        }
+        // A flood leaves the bucket at most empty.
+        let reset = limiter.peek(ada(), 1).await.unwrap();
+        let reset = reset.tiers().next().unwrap().reset;
+        assert!(reset <= 2 * HOUR, "{quota:?} {reset:?}");
+    }
+}
+
+async fn a_limit_of_ones_own_counts(store: Store) {
+    for quota in [Quota::per(2, HOUR), Quota::gcra(2, HOUR)] {
+        let limiter = fresh(&store, quota).await;
+        let own = |limit| [Subject::of("ada").limited_to(limit)];
+        limiter.check(own(5), 5).await.unwrap();
+        assert!(limiter.check(own(5), 1).await.is_err());
+        limiter.reset(ada()).await.unwrap();
+        assert!(
+            limiter
+                .check(own(0), 1)
+                .await
+                .unwrap_err()
+                .refused()
+                .is_some()
+        );
+        limiter.check(own(u64::MAX), 1_000_000).await.unwrap();
+    }
+}
+
+async fn two_limiters_with_one_name_share_their_counters(store: Store) {
+    for quota in quotas(2) {
+        let (one, other) = (fresh(&store, quota).await, one_tier(store.clone(), quota));
+        one.check(ada(), 1).await.unwrap();
+        other.check(ada(), 1).await.unwrap();
+        assert!(one.check(ada(), 1).await.is_err());
+    }
+}
+
+async fn other_names_and_secrets_share_nothing(store: Store) {
+    let limiter = |name: &str, secret: u8| {
+        SharedLimiter::builder(name, store.clone(), vec![secret; 32])
+            .deadline(Duration::from_secs(10))
+            .on_store_error(Fallback::Closed)
+            .tier("user", Quota::per(1, HOUR), Key::given("user"))
+            .build()
+            .unwrap()
+    };
+    for (name, secret) in [("api", 1), ("web", 1), ("api", 2)] {
+        limiter(name, secret).check(ada(), 1).await.unwrap();
+        assert!(limiter(name, secret).check(ada(), 1).await.is_err());
+    }
+}
+
+/// A small generator with a fixed start, so that a failure is repeated by running the test again.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// The script is a second writing of the algorithms; here it goes through the same random steps as
+/// the ones in memory and must answer the same at each.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_and_memory_answer_alike_at_every_step() {
+    let server = Server::start();
+    let stores: [Store; 2] = [Arc::new(MemoryStore::new()), redis(&server)];
+    let mut dice = Dice(1);
+    for round in 0..60 {
+        let quota = quotas(12)[round % 3];
+        let demand = Tier::new("demand", quota, Key::given("b")).on_exceed(OnExceed::Demand);
+        let limiters = stores.clone().map(|store| {
+            let limiter = patient(store).tier("refuse", quota, Key::given("a"));
+            limiter.with_tier(demand.clone()).build().unwrap()
+        });
+        let subjects = [Subject::of(round as u64), Subject::of(round as u64 / 6)];
+        let mut held: [Vec<_>; 2] = [Vec::new(), Vec::new()];
+        for step in 0..25 {
+            let (action, cost, pick) = (dice.roll(8), dice.roll(6), dice.roll(100) as usize);
+            let mut seen = Vec::new();
+            for (limiter, held) in limiters.iter().zip(&mut held) {
+                let index = pick % held.len().max(1);
+                let decision = match action {
+                    0..4 => match limiter.reserve(&subjects, cost).await {
+                        Ok(taken) => {
+                            let decision = taken.decision().clone();
+                            held.push(taken);
+                            decision
+                        }
+                        Err(error) => error.refused().unwrap().decision().clone(),
+                    },
+                    4 if !held.is_empty() => held.swap_remove(index).refund().await.unwrap(),
+                    5 if !held.is_empty() => {
+                        held.swap_remove(index).commit_actual(cost).await.unwrap()
+                    }
+                    6 if pick < 10 => {
+                        limiter.reset(&subjects).await.unwrap();
+                        limiter.peek(&subjects, 1).await.unwrap()
+                    }
+                    _ => limiter.peek(&subjects, cost).await.unwrap(),
+                };
+                // Times in whole minutes: both clocks run on between the two.
+                let minutes = |time: Duration| (time.as_secs() + 30) / 60;
+                let tiers = decision.tiers().map(|tier| {
+                    let times = (minutes(tier.reset), minutes(tier.next));
+                    (tier.exhausted, tier.remaining, times)
+                });
+                let wait = decision.retry_after().map(minutes);
+                seen.push((tiers.collect::<Vec<_>>(), wait, decision.is_impossible()));
+            }
+            assert_eq!(
+                seen[0], seen[1],
+                "round {round}, step {step}: {action} {cost} {quota:?}"
+            );
+        }
+    }
+}
