@@ -25,9 +25,12 @@ use crate::{ConfigError, ConfigErrorKind, Fields, Limiter, RateLimitService, Ref
 ///
 /// A request that is dropped before its response (the client went away, a time limit struck), and one
 /// whose service fails with an error, stays counted.
+///
+/// Around a [shared limiter](RateLimitLayer::shared) the future is boxed, and a response that does not
+/// count waits for its refund.
 #[derive(Clone)]
-pub struct RateLimitLayer {
-    settings: Arc<Settings>,
+pub struct RateLimitLayer<L = Limiter> {
+    settings: Arc<Settings<L>>,
 }
 
 impl RateLimitLayer {
@@ -37,8 +40,32 @@ impl RateLimitLayer {
     ///
     /// When a tier's key is [given](crate::Key::given) by the caller: no layer can make it.
     pub fn new(limiter: Limiter) -> Result<Self, ConfigError> {
-        let mut tiers = limiter.0.tiers.iter();
-        if let Some(index) = tiers.position(|tier| tier.tier.key.is_given()) {
+        let given = limiter
+            .0
+            .tiers
+            .iter()
+            .position(|tier| tier.tier.key.is_given());
+        Self::around(limiter, given)
+    }
+}
+
+#[cfg(feature = "shared")]
+impl RateLimitLayer<crate::SharedLimiter> {
+    /// A layer around a limiter that asks a store. While the store does not answer, the limiter's
+    /// [fallback](crate::Fallback) decides; a closed one answers 503.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](RateLimitLayer::new).
+    pub fn shared(limiter: crate::SharedLimiter) -> Result<Self, ConfigError> {
+        let given = limiter.given_key();
+        Self::around(limiter, given)
+    }
+}
+
+impl<L: Clone> RateLimitLayer<L> {
+    fn around(limiter: L, given: Option<usize>) -> Result<Self, ConfigError> {
+        if let Some(index) = given {
             return Err(ConfigError::new(
                 format!("tiers[{index}].key"),
                 ConfigErrorKind::GivenKey,
@@ -135,21 +162,21 @@ impl RateLimitLayer {
         self.with(|settings| settings.on_refusal = Arc::new(hook))
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+    fn with(mut self, change: impl FnOnce(&mut Settings<L>)) -> Self {
         change(Arc::make_mut(&mut self.settings));
         self
     }
 }
 
-impl<S> Layer<S> for RateLimitLayer {
-    type Service = RateLimitService<S>;
+impl<S, L> Layer<S> for RateLimitLayer<L> {
+    type Service = RateLimitService<S, L>;
 
     fn layer(&self, inner: S) -> Self::Service {
         RateLimitService::new(inner, self.settings.clone())
     }
 }
 
-impl fmt::Debug for RateLimitLayer {
+impl<L: fmt::Debug> fmt::Debug for RateLimitLayer<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.settings.fmt(f)
     }

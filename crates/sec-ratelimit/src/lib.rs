@@ -79,7 +79,8 @@ pub use self::service::{RateLimitFuture, RateLimitService};
 #[cfg(feature = "shared")]
 pub use self::shared::{
     Ask, Change, Fallback, Given, Hold, MemoryStore, SharedLimiter, SharedLimiterBuilder,
-    SharedReservation, SharedRule, SharedStore, SharedTier, StoreError, StoreFuture, TierGiven,
+    SharedRateLimitFuture, SharedReservation, SharedRule, SharedStore, SharedTier, StoreError,
+    StoreFuture, TierGiven,
 };
 #[cfg(feature = "redis")]
 pub use self::shared::{RedisStore, RedisStoreBuilder, RedisStoreError};

@@ -13,17 +13,18 @@ use sec_core::Body;
 use sec_core::gate::Gate;
 use tower_service::Service;
 
+use crate::Limiter;
 use crate::settings::{Settings, Settle};
 
 /// Made by [`RateLimitLayer`](crate::RateLimitLayer).
 #[derive(Clone)]
-pub struct RateLimitService<S> {
-    inner: S,
-    settings: Arc<Settings>,
+pub struct RateLimitService<S, L = Limiter> {
+    pub(crate) inner: S,
+    pub(crate) settings: Arc<Settings<L>>,
 }
 
-impl<S> RateLimitService<S> {
-    pub(crate) fn new(inner: S, settings: Arc<Settings>) -> Self {
+impl<S, L> RateLimitService<S, L> {
+    pub(crate) fn new(inner: S, settings: Arc<Settings<L>>) -> Self {
         Self { inner, settings }
     }
 }
@@ -72,7 +73,7 @@ where
     }
 }
 
-impl<S: fmt::Debug> fmt::Debug for RateLimitService<S> {
+impl<S: fmt::Debug, L: fmt::Debug> fmt::Debug for RateLimitService<S, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RateLimitService")
             .field("inner", &self.inner)

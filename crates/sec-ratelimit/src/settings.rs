@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::response::Parts;
-use http::{Extensions, HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use sec_core::gate::OnResponse;
 use sec_core::{EventKind, OnRefusal, PathRules, Problem, RequestContext, RequestView, refuse};
 
@@ -18,8 +18,8 @@ use crate::{Decision, Fields, LimitError, Limiter, Refused, Reservation};
 
 /// The settings of [`RateLimitLayer`](crate::RateLimitLayer).
 #[derive(Clone)]
-pub(crate) struct Settings {
-    pub(crate) limiter: Limiter,
+pub(crate) struct Settings<L = Limiter> {
+    pub(crate) limiter: L,
     pub(crate) enabled: bool,
     pub(crate) shadow: bool,
     pub(crate) fields: Fields,
@@ -34,17 +34,14 @@ pub(crate) struct Settings {
 type CostOf = Arc<dyn Fn(RequestView<'_>) -> u64 + Send + Sync>;
 type CountIf = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
 
-impl Settings {
-    /// Decides on a request: what is left to do with its response, or the refusal.
+/// What the sync and the asynchronous limiter have in common.
+impl<L> Settings<L> {
+    /// What the request costs, or that it is not limited here.
     #[allow(clippy::result_large_err, reason = "it moves into the future at once")]
-    pub(crate) fn admit<B>(
-        self: &Arc<Self>,
-        request: &mut Request<B>,
-    ) -> Result<Option<Settle>, Response<Bytes>> {
+    pub(crate) fn cost(&self, view: RequestView<'_>) -> Result<Option<u64>, Response<Bytes>> {
         if !self.enabled {
             return Ok(None);
         }
-        let view = RequestView::from(&*request);
         let ctx = match RequestContext::of(view.extensions) {
             Ok(ctx) => ctx,
             Err(missing) => return Err(Problem::from(&missing).respond(view.headers)),
@@ -52,30 +49,35 @@ impl Settings {
         if !self.paths.applies(ctx.path()) {
             return Ok(None);
         }
-        let cost = self.cost.as_ref().map_or(1, |cost| cost(view));
-        let refused = match self.limiter.reserve_request(view, cost) {
-            Ok(reservation) => {
-                let extensions = request.extensions_mut();
-                extensions.insert(reservation.decision().clone());
-                return Ok(Some(Settle {
-                    settings: self.clone(),
-                    reservation,
-                }));
-            }
-            Err(LimitError::Refused(refused)) => refused,
-            Err(fault) => return Err(Problem::from(&fault).respond(view.headers)),
+        Ok(Some(self.cost.as_ref().map_or(1, |cost| cost(view))))
+    }
+
+    /// Answers what took nothing. `Ok` in shadow mode: the request passes.
+    #[allow(clippy::result_large_err, reason = "it moves into the future at once")]
+    pub(crate) fn turn_away<B>(
+        &self,
+        error: LimitError,
+        cost: u64,
+        request: &mut Request<B>,
+    ) -> Result<(), Response<Bytes>> {
+        let view = RequestView::from(&*request);
+        let refused = match error {
+            LimitError::Refused(refused) => refused,
+            fault => return Err(Problem::from(&fault).respond(view.headers)),
         };
-        report(
-            refused.decision(),
-            cost,
-            ctx,
-            EventKind::RATE_LIMITED,
-            route(view),
-            self.shadow,
-        );
+        if let Ok(ctx) = RequestContext::of(view.extensions) {
+            report(
+                refused.decision(),
+                cost,
+                ctx,
+                EventKind::RATE_LIMITED,
+                route(view),
+                self.shadow,
+            );
+        }
         if self.shadow {
             request.extensions_mut().insert(refused.decision().clone());
-            return Ok(None);
+            return Ok(());
         }
         Err(self.refuse(refused, view))
     }
@@ -103,12 +105,46 @@ impl Settings {
         }
     }
 
-    /// Leaves the decision with the response, unless a limiter further in was stricter.
-    fn leave(decision: Decision, extensions: &mut Extensions) {
+    /// Whether a response counts.
+    pub(crate) fn counts(&self, parts: &Parts) -> bool {
+        self.count_if.as_ref().is_none_or(|counts| counts(parts))
+    }
+
+    /// Tells the client how it stands, and leaves the decision with the response, unless a limiter
+    /// further in was stricter.
+    pub(crate) fn finish(&self, decision: Decision, parts: &mut Parts) {
+        if !self.shadow {
+            self.fields.write(&decision, &mut parts.headers);
+        }
         let stricter =
             |inner: &Decision| !inner.is_allowed() || inner.remaining() < decision.remaining();
-        if !extensions.get::<Decision>().is_some_and(stricter) {
-            extensions.insert(decision);
+        if !parts.extensions.get::<Decision>().is_some_and(stricter) {
+            parts.extensions.insert(decision);
+        }
+    }
+}
+
+impl Settings {
+    /// Decides on a request: what is left to do with its response, or the refusal.
+    #[allow(clippy::result_large_err, reason = "it moves into the future at once")]
+    pub(crate) fn admit<B>(
+        self: &Arc<Self>,
+        request: &mut Request<B>,
+    ) -> Result<Option<Settle>, Response<Bytes>> {
+        let view = RequestView::from(&*request);
+        let Some(cost) = self.cost(view)? else {
+            return Ok(None);
+        };
+        match self.limiter.reserve_request(view, cost) {
+            Ok(reservation) => {
+                let extensions = request.extensions_mut();
+                extensions.insert(reservation.decision().clone());
+                Ok(Some(Settle {
+                    settings: self.clone(),
+                    reservation,
+                }))
+            }
+            Err(error) => self.turn_away(error, cost, request).map(|()| None),
         }
     }
 }
@@ -121,25 +157,18 @@ pub(crate) struct Settle {
 
 impl OnResponse for Settle {
     fn on_response(self, parts: &mut Parts) {
-        let counts = match &self.settings.count_if {
-            Some(counts) => counts(parts),
-            None => true,
-        };
-        let decision = if counts {
+        let decision = if self.settings.counts(parts) {
             let decision = self.reservation.decision().clone();
             self.reservation.commit();
             decision
         } else {
             self.reservation.refund()
         };
-        if !self.settings.shadow {
-            self.settings.fields.write(&decision, &mut parts.headers);
-        }
-        Settings::leave(decision, &mut parts.extensions);
+        self.settings.finish(decision, parts);
     }
 }
 
-impl fmt::Debug for Settings {
+impl<L: fmt::Debug> fmt::Debug for Settings<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RateLimitLayer")
             .field("limiter", &self.limiter)

@@ -197,6 +197,11 @@ impl SharedLimiter {
         reset.map_err(LimitError::Store)
     }
 
+    /// The first tier whose key no layer can make.
+    pub(crate) fn given_key(&self) -> Option<usize> {
+        self.0.tiers.iter().position(|tier| tier.key.is_given())
+    }
+
     async fn take(&self, wanted: Wanted) -> Result<SharedReservation, LimitError> {
         let cost = wanted.ask.cost;
         let key = self.0.denials.key(&wanted.ask);

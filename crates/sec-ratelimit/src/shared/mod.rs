@@ -14,6 +14,7 @@ mod memory;
 mod redis;
 mod reservation;
 mod rule;
+mod service;
 mod store;
 
 pub use self::builder::{Fallback, SharedLimiterBuilder};
@@ -23,6 +24,7 @@ pub use self::memory::MemoryStore;
 pub use self::redis::{RedisStore, RedisStoreBuilder, RedisStoreError};
 pub use self::reservation::SharedReservation;
 pub use self::rule::SharedRule;
+pub use self::service::SharedRateLimitFuture;
 pub use self::store::{
     Ask, Change, Given, Hold, SharedStore, SharedTier, StoreError, StoreFuture, TierGiven,
 };

@@ -13,6 +13,7 @@
 mod conformance;
 mod faults;
 mod keys;
+mod layer;
 mod server;
 
 use std::sync::Arc;
