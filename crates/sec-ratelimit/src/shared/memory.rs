@@ -27,7 +27,8 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct States {
-    keys: HashMap<Place, State>,
+    /// Each with the instant from which it says no more than nothing would.
+    keys: HashMap<Place, (State, u64)>,
     sweep_at: usize,
 }
 
@@ -147,7 +148,8 @@ fn place(ask: &Ask, tier: &SharedTier) -> Place {
 
 impl States {
     fn of(&self, ask: &Ask, tier: &SharedTier, now: u64) -> State {
-        let found = self.keys.get(&place(ask, tier)).cloned();
+        let found = self.keys.get(&place(ask, tier));
+        let found = found.map(|(state, _)| state.clone());
         match (found, tier.rule) {
             (Some(State::Fixed(state)), SharedRule::Fixed { .. }) => State::Fixed(state),
             (Some(State::Gcra { state, born }), SharedRule::Gcra { .. }) if state.tat > now => {
@@ -168,11 +170,10 @@ impl States {
             self.keys.remove(&place(ask, tier));
             return;
         }
-        self.keys.insert(place(ask, tier), state);
+        let until = now.saturating_add(state.standing(tier.rule, now).reset);
+        self.keys.insert(place(ask, tier), (state, until));
         if self.keys.len() > self.sweep_at {
-            // Only what needs no rule to be judged; the rest goes when it is next asked for.
-            self.keys
-                .retain(|_, state| !matches!(state, State::Gcra { state, .. } if state.tat <= now));
+            self.keys.retain(|_, (_, until)| *until > now);
             self.sweep_at = self.keys.len().saturating_mul(2).max(1024);
         }
     }
@@ -280,5 +281,49 @@ impl State {
             }
             _ => true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sec_core::ManualClock;
+
+    use super::*;
+
+    #[test]
+    fn what_is_over_is_swept() {
+        let clock = ManualClock::new();
+        let store = MemoryStore::with_clock(clock.clone());
+        let minute = Duration::from_secs(60);
+        let rules = [
+            SharedRule::fixed(1, minute),
+            SharedRule::exact(1, minute),
+            SharedRule::gcra(1, minute, 1),
+        ];
+        let fill = |from: u64, to: u64| {
+            for number in from..to {
+                let rule = rules[usize::try_from(number % 3).unwrap()];
+                let tier = SharedTier {
+                    name: "t".into(),
+                    digest: [number, 0],
+                    rule,
+                    demands: false,
+                };
+                let ask = Ask {
+                    limiter: "l".into(),
+                    subject: None,
+                    tiers: vec![tier],
+                    cost: 1,
+                };
+                drop(store.decide(&ask, true, Instant::now()));
+            }
+        };
+        fill(0, 1024);
+        assert_eq!(store.keys(), 1024);
+        clock.advance(minute);
+        fill(1024, 2048);
+        assert!(store.keys() <= 1024, "{}", store.keys());
     }
 }
