@@ -27,6 +27,7 @@ mod headers;
 mod key;
 mod layer;
 mod limiter;
+mod lists;
 mod log;
 mod login;
 mod quota;
@@ -68,6 +69,10 @@ pub use self::headers::Fields;
 pub use self::key::{Key, KeyParts, MatchedRoute, PrincipalKey, UNMATCHED};
 pub use self::layer::RateLimitLayer;
 pub use self::limiter::Limiter;
+pub use self::lists::{
+    AddressBlocked, AddressFault, AddressFaultKind, AddressList, AddressListConfig,
+    AddressListError, AddressListLayer, AddressListService, AddressRule, SharedAddressList,
+};
 pub use self::log::ExactLog;
 pub use self::login::{
     LoginAttempt, LoginLimit, LoginLimitConfig, LoginRefusal, LoginTierConfig, Proof,

@@ -84,6 +84,14 @@ kinds! {
     ACCESS_CHANGED = "authz_change", High, Success;
     /// A quota was exceeded.
     RATE_LIMITED = "excess_rate_limit_exceeded", Medium, Failure;
+    /// A caller who is blocked was refused.
+    BLOCKED = "excess_block", Medium, Failure;
+    /// A caller was blocked for a time, after repeated refusals or by hand.
+    BLOCK_STARTED = "excess_block_started", High, Success;
+    /// A block came to its end, or was lifted.
+    BLOCK_ENDED = "excess_block_ended", Low, Success;
+    /// A route is asked for far more often than it used to be.
+    TRAFFIC_SPIKE = "excess_traffic_spike", High, Pending;
     /// A browser sent a request on behalf of another origin.
     CSRF_REFUSED = "malicious_csrf", High, Failure;
     /// An origin that is not listed asked to read.

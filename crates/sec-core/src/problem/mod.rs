@@ -18,6 +18,8 @@
 //! | `misdirected-request` | 421 | the host that the request names is not served here |
 //! | `https-required` | 403 | this must be sent over https from the start, a redirect comes too late |
 //! | `origin-not-allowed` | 403 | a page of an origin that is not listed sent this (CORS) |
+//! | `address-blocked` | 403 | the client's address is on a block list |
+//! | `blocked` | 429 | refused too often, and so not heard for a while; see `Retry-After` |
 //! | `challenge-required` | 403, 429, 503 | more is asked for first, such as a proof of work; `challenge` says what |
 //! | `not-recorded` | 503 | the audit trail could not take what must be recorded first |
 //! | `text-too-long` | 413 | a text in the input is longer than it may be |
