@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use crate::quota::PRESETS;
 use crate::{
-    ConfigError, ConfigErrorKind, Fields, Key, Limiter, LimiterBuilder, OnExceed, Quota,
-    RateLimitLayer, Tier,
+    BanConfig, Bans, ConfigError, ConfigErrorKind, Fields, Key, Limiter, LimiterBuilder, OnExceed,
+    Quota, RateLimitLayer, Tier,
 };
 
 /// One limiter as a configuration file gives it. What only code can say (closures, a clock, a hook)
@@ -46,6 +46,8 @@ pub struct RateLimitConfig {
     pub exclude: Vec<String>,
     /// How many keys each tier remembers. Default: 65 536.
     pub capacity: usize,
+    /// Blocks after repeated refusals. Default: none.
+    pub ban: Option<BanConfig>,
     /// The tiers, one to eight. Default: none, which is refused: a limiter without tiers limits nothing.
     pub tiers: Vec<TierConfig>,
 }
@@ -122,12 +124,16 @@ impl RateLimitConfig {
     ///
     /// The first fault, with the path of its field.
     pub fn layer_of(&self, limiter: Limiter) -> Result<RateLimitLayer, ConfigError> {
-        RateLimitLayer::new(limiter)?
+        let layer = RateLimitLayer::new(limiter)?
             .enabled(self.enabled)
             .shadow(self.shadow)
             .headers(self.fields()?)
             .paths(self.paths()?)
-            .retry_jitter(self.retry_jitter)
+            .retry_jitter(self.retry_jitter)?;
+        match &self.ban {
+            Some(ban) => layer.ban(ban.escalate()),
+            None => Ok(layer),
+        }
     }
 
     fn fields(&self) -> Result<Fields, ConfigError> {
@@ -260,6 +266,7 @@ impl Default for RateLimitConfig {
             include: Vec::new(),
             exclude: Vec::new(),
             capacity: 65_536,
+            ban: None,
             tiers: Vec::new(),
         }
     }
@@ -276,6 +283,9 @@ impl Section for RateLimitConfig {
         add(self.fields().map(drop));
         add(self.paths().map(drop));
         add(check_share(self.retry_jitter));
+        if let Some(ban) = &self.ban {
+            add(Bans::check_settings(&ban.escalate()));
+        }
         // Each tier alone, so that all faults come at once; then together, without taking memory.
         let mut sound = true;
         for (index, tier) in self.tiers.iter().enumerate() {

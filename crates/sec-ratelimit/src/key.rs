@@ -194,6 +194,22 @@ impl Key {
             && self.sources.iter().zip(&other.sources).all(same)
     }
 
+    /// Whether it is the address group alone.
+    pub(crate) fn is_ip(&self) -> bool {
+        matches!(&*self.sources, [Source::Ip])
+    }
+
+    /// Whether different callers have the same key by its nature, so that what exhausts it may be
+    /// somebody else.
+    pub(crate) fn is_shared(&self) -> bool {
+        !self.sources.iter().any(|source| {
+            matches!(
+                source,
+                Source::Ip | Source::Principal { .. } | Source::Header(_) | Source::Custom(_)
+            )
+        })
+    }
+
     pub(crate) fn is_given(&self) -> bool {
         self.sources.iter().any(|s| matches!(s, Source::Given))
     }

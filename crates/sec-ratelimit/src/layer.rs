@@ -7,9 +7,13 @@ use http::response::Parts;
 use sec_core::{OnRefusal, PathRules, ProblemRefusal, RequestView};
 use tower_layer::Layer;
 
+use crate::ban::Hook;
 use crate::config::check_share;
 use crate::settings::Settings;
-use crate::{ConfigError, ConfigErrorKind, Fields, Limiter, RateLimitService, Refused};
+use crate::{
+    Banned, Bans, ConfigError, ConfigErrorKind, Escalate, Fields, Limiter, RateLimitService,
+    Refused, Statistics,
+};
 
 /// Limits how often the wrapped service is called.
 ///
@@ -47,6 +51,52 @@ impl RateLimitLayer {
             .position(|tier| tier.tier.key.is_given());
         Self::around(limiter, given)
     }
+
+    /// Counts its decisions into [`Statistics`] made [of](Statistics::of) this layer's limiter. Default: nowhere. An
+    /// admission whose response turns out [not to count](Self::count_if) was one all the same. Requests of
+    /// [blocked](Self::ban) callers reach no policy.
+    #[must_use]
+    pub fn statistics(self, statistics: Statistics) -> Self {
+        self.with(|settings| settings.statistics = Some(statistics))
+    }
+
+    /// Blocks whoever is refused repeatedly, for a time that grows: see [`Escalate`]. Default: nobody.
+    ///
+    /// Blocked requests are answered before anything is counted: 429 [`blocked`](Banned). Refusals count
+    /// towards a block only where the caller alone exhausts the tier, so not those of a
+    /// [global](crate::Key::global) tier, nor of one by route, role or tenant. In
+    /// [shadow](Self::shadow) mode blocks are reported and pass.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that is wrong, under its name below `ban`.
+    pub fn ban(self, escalate: Escalate) -> Result<Self, ConfigError> {
+        let clock = self.settings.limiter.0.clock.clone();
+        Ok(self.ban_with(Bans::with_clock(escalate, clock)?))
+    }
+
+    /// [`ban`](Self::ban) with blocks that several layers share, or that the host sets and lifts.
+    #[must_use]
+    pub fn ban_with(self, bans: Bans) -> Self {
+        let hook = Hook::new(bans, &self.settings.limiter);
+        self.with(|settings| settings.bans = Some(hook))
+    }
+
+    /// The blocks, to list, set and lift them.
+    #[must_use]
+    pub fn bans(&self) -> Option<&Bans> {
+        self.settings.bans.as_ref().map(|hook| &hook.bans)
+    }
+
+    /// What is answered to who is blocked. Default: the problem. Call it after [`ban`](Self::ban).
+    #[must_use]
+    pub fn on_ban(self, hook: impl OnRefusal<Banned>) -> Self {
+        self.with(|settings| {
+            if let Some(bans) = &mut settings.bans {
+                bans.on_refusal = Arc::new(hook);
+            }
+        })
+    }
 }
 
 #[cfg(feature = "shared")]
@@ -82,6 +132,8 @@ impl<L: Clone> RateLimitLayer<L> {
                 count_if: None,
                 on_refusal: Arc::new(ProblemRefusal),
                 retry_jitter: 0.0,
+                bans: None,
+                statistics: None,
             }),
         })
     }

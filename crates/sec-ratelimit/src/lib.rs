@@ -11,6 +11,7 @@
 
 mod amend;
 mod answer;
+mod ban;
 mod bots;
 mod bounded;
 mod builder;
@@ -39,12 +40,14 @@ mod settings;
 mod shared;
 mod shed;
 mod sliding;
+mod stats;
 mod store;
 mod subject;
 mod tables;
 mod tier;
 
 pub use self::answer::{Answer, Standing};
+pub use self::ban::{BanConfig, Banned, Bans, Block, BlockError, Escalate};
 pub use self::bots::{
     BotLayer, BotRefused, BotService, BotVerdict, Bots, BotsConfig, GoodBot, Lookup, OnSpoofed,
     ResolveError, Resolver,
@@ -94,6 +97,7 @@ pub use self::shed::{
     ShedPermit, ShedService,
 };
 pub use self::sliding::{SlidingState, SlidingWindow, WindowHold};
+pub use self::stats::{PolicyStatistics, Spike, SpikeDetector, Statistics, TopKey};
 pub use self::subject::{Subject, SubjectError, SubjectPart};
 pub use self::tier::{OnExceed, Tier};
 

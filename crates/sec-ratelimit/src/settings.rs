@@ -11,10 +11,11 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use sec_core::gate::OnResponse;
 use sec_core::{EventKind, OnRefusal, PathRules, Problem, RequestContext, RequestView, refuse};
 
+use crate::ban::Hook;
 use crate::headers::seconds;
 use crate::key::route;
 use crate::refused::report;
-use crate::{Decision, Fields, LimitError, Limiter, Refused, Reservation};
+use crate::{Decision, Fields, LimitError, Limiter, Refused, Reservation, Statistics};
 
 /// The settings of [`RateLimitLayer`](crate::RateLimitLayer).
 #[derive(Clone)]
@@ -29,6 +30,8 @@ pub(crate) struct Settings<L = Limiter> {
     pub(crate) on_refusal: Arc<dyn OnRefusal<Refused>>,
     /// From 0 to 1.
     pub(crate) retry_jitter: f64,
+    pub(crate) bans: Option<Hook>,
+    pub(crate) statistics: Option<Statistics>,
 }
 
 type CostOf = Arc<dyn Fn(RequestView<'_>) -> u64 + Send + Sync>;
@@ -49,6 +52,11 @@ impl<L> Settings<L> {
         if !self.paths.applies(ctx.path()) {
             return Ok(None);
         }
+        if let Some(bans) = &self.bans
+            && let Some(answer) = bans.refuse(view, ctx, self.shadow)
+        {
+            return Err(answer);
+        }
         Ok(Some(self.cost.as_ref().map_or(1, |cost| cost(view))))
     }
 
@@ -66,6 +74,7 @@ impl<L> Settings<L> {
             fault => return Err(Problem::from(&fault).respond(view.headers)),
         };
         if let Ok(ctx) = RequestContext::of(view.extensions) {
+            self.record(refused.decision(), ctx);
             report(
                 refused.decision(),
                 cost,
@@ -74,12 +83,21 @@ impl<L> Settings<L> {
                 route(view),
                 self.shadow,
             );
+            if let Some(bans) = &self.bans {
+                bans.strike(refused.decision(), view, ctx, self.shadow);
+            }
         }
         if self.shadow {
             request.extensions_mut().insert(refused.decision().clone());
             return Ok(());
         }
         Err(self.refuse(refused, view))
+    }
+
+    fn record(&self, decision: &Decision, ctx: &RequestContext) {
+        if let Some(statistics) = &self.statistics {
+            statistics.record(decision, self.shadow, Some(ctx.client_group()));
+        }
     }
 
     fn refuse(&self, refused: Refused, view: RequestView<'_>) -> Response<Bytes> {
@@ -137,6 +155,9 @@ impl Settings {
         };
         match self.limiter.reserve_request(view, cost) {
             Ok(reservation) => {
+                if let Ok(ctx) = RequestContext::of(view.extensions) {
+                    self.record(reservation.decision(), ctx);
+                }
                 let extensions = request.extensions_mut();
                 extensions.insert(reservation.decision().clone());
                 Ok(Some(Settle {

@@ -89,6 +89,15 @@ impl<'a> Subject<'a> {
         self.limit
     }
 
+    /// The address group, if the subject is one and nothing else.
+    pub(crate) fn group(&self) -> Option<AddrPrefix> {
+        let mut parts = self.parts.iter().flatten();
+        match (parts.next(), parts.next()) {
+            (Some(SubjectPart(Part::Group(group))), None) => Some(*group),
+            _ => None,
+        }
+    }
+
     pub(crate) fn digest(&self, seed: Seed) -> Result<Digest, SubjectError> {
         if self.overfull {
             return Err(SubjectError::TooManyParts);

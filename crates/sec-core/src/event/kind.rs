@@ -90,8 +90,6 @@ kinds! {
     BLOCK_STARTED = "excess_block_started", High, Success;
     /// A block came to its end, or was lifted.
     BLOCK_ENDED = "excess_block_ended", Low, Success;
-    /// A route is asked for far more often than it used to be.
-    TRAFFIC_SPIKE = "excess_traffic_spike", High, Pending;
     /// A browser sent a request on behalf of another origin.
     CSRF_REFUSED = "malicious_csrf", High, Failure;
     /// An origin that is not listed asked to read.

@@ -61,7 +61,7 @@ impl World {
 }
 
 /// A fresh service behind the layer, whose answer has the status that the path spells, if any.
-pub(super) async fn call(layer: &RateLimitLayer, request: Request<()>) -> Response<Bytes> {
+pub(crate) async fn call(layer: &RateLimitLayer, request: Request<()>) -> Response<Bytes> {
     let service = service_fn(|request: Request<()>| async move {
         let status = request.uri().path().trim_start_matches('/').parse();
         let mut response = Inner::new(Full::from("hello"));

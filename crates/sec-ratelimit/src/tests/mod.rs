@@ -7,7 +7,7 @@ mod challenge;
 mod config;
 mod headers;
 mod keys;
-mod layer;
+pub(crate) mod layer;
 mod log_in;
 mod stack;
 mod tiers;

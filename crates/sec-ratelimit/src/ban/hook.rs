@@ -1,0 +1,110 @@
+//! What the layer does about blocks.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use sec_core::{
+    EventKind, OnRefusal, Outcome, Problem, ProblemRefusal, RequestContext, RequestView,
+    SecurityEvent, refuse,
+};
+
+use super::{Banned, Bans};
+use crate::{Decision, Limiter};
+
+#[derive(Clone)]
+pub(crate) struct Hook {
+    pub(crate) bans: Bans,
+    pub(crate) on_refusal: Arc<dyn OnRefusal<Banned>>,
+    /// The tiers that only the caller can exhaust.
+    own: Arc<[Box<str>]>,
+}
+
+impl Hook {
+    pub(crate) fn new(bans: Bans, limiter: &Limiter) -> Self {
+        let tiers = limiter.0.tiers.iter().map(|table| &table.tier);
+        Self {
+            bans,
+            on_refusal: Arc::new(ProblemRefusal),
+            own: tiers
+                .filter(|tier| !tier.key.is_shared())
+                .map(|tier| tier.name.as_str().into())
+                .collect(),
+        }
+    }
+
+    /// The answer to a request of who is blocked.
+    pub(crate) fn refuse(
+        &self,
+        view: RequestView<'_>,
+        ctx: &RequestContext,
+        shadow: bool,
+    ) -> Option<Response<Bytes>> {
+        if !self.bans.any_open() {
+            return None;
+        }
+        let chain = match self.bans.chain(ctx, view) {
+            Ok(chain) => chain,
+            Err(missing) => return Some(Problem::from(&missing).respond(view.headers)),
+        };
+        let banned = self.bans.look(&chain, |ended| {
+            report(ctx, EventKind::BLOCK_ENDED, &ended, shadow, |event| {
+                event.with_reason("the time of the block is over")
+            });
+        })?;
+        report(ctx, EventKind::BLOCKED, &banned, shadow, |event| {
+            event.with_reason("blocked after repeated refusals")
+        });
+        (!shadow).then(|| refuse(&*self.on_refusal, banned, view))
+    }
+
+    /// Counts a refusal by a tier that the caller exhausted. Where others share the tier, or the slot of the key, it may
+    /// have been them.
+    pub(crate) fn strike(
+        &self,
+        decision: &Decision,
+        view: RequestView<'_>,
+        ctx: &RequestContext,
+        shadow: bool,
+    ) {
+        let own = |tier: &str| self.own.iter().any(|own| **own == *tier);
+        if decision.degraded() || !decision.violated().any(own) {
+            return;
+        }
+        let Ok(chain) = self.bans.chain(ctx, view) else {
+            return;
+        };
+        if let Some(started) = self.bans.struck(&chain) {
+            let banned = started.banned;
+            report(ctx, EventKind::BLOCK_STARTED, &banned, shadow, |event| {
+                event
+                    .with_reason("refused too often")
+                    .with_detail("seconds", banned.rest().as_secs())
+                    .with_detail("blocks", banned.count())
+                    .with_detail("widened", started.widened)
+            });
+        }
+    }
+}
+
+fn report(
+    ctx: &RequestContext,
+    kind: EventKind,
+    banned: &Banned,
+    shadow: bool,
+    more: impl Fn(SecurityEvent) -> SecurityEvent,
+) {
+    ctx.refused((kind.as_str(), banned.id(), shadow), |ctx| {
+        let mut event = more(ctx.event(kind.clone()));
+        event = match banned.address() {
+            Some(address) => event.with_entity("address", address.to_string()),
+            None => event.with_entity("key", format!("{:016x}", banned.id())),
+        };
+        if shadow {
+            event = event
+                .with_detail("shadow", true)
+                .with_outcome(Outcome::Pending);
+        }
+        event
+    });
+}
