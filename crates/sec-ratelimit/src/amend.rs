@@ -77,6 +77,9 @@ impl Limiter {
 impl Tables {
     /// Sets a key's state to so many units taken now, under the lock of its shard.
     fn amend(&self, tier: &TierTable, target: &Target, used: u64) -> bool {
+        if let Some(lane) = self.lane(target) {
+            return lane.overwrite(target, used);
+        }
         let Some(mut shard) = tier.table.lock(target.digest) else {
             return false;
         };

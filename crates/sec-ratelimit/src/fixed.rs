@@ -31,6 +31,14 @@ impl FixedWindow {
         Self { limit, window }
     }
 
+    pub(crate) const fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    pub(crate) const fn window(&self) -> u64 {
+        self.window
+    }
+
     /// Whether `cost` fits now. Changes nothing.
     #[must_use]
     pub fn answer(&self, state: FixedState, now: u64, cost: u64) -> Answer {

@@ -148,7 +148,7 @@ impl Gcra {
         state.tat.saturating_sub(now)
     }
 
-    fn depth(&self) -> u64 {
+    pub(crate) fn depth(&self) -> u64 {
         self.weight(self.burst)
     }
 

@@ -7,8 +7,9 @@ use sec_core::{RequestContext, RequestView};
 
 use crate::decision::MAX_TIERS;
 use crate::key::caller;
+use crate::quota::nanos;
 use crate::tables::{Tables, Target, Targets, TierTable};
-use crate::{Decision, LimitError, Refused, Reservation, Subject, SubjectError};
+use crate::{Answer, Decision, LimitError, Refused, Reservation, Subject, SubjectError};
 
 /// Several tiers, decided together: a cost is taken from all of them or from none.
 ///
@@ -74,6 +75,49 @@ impl Limiter {
         let targets = self.targets(subjects.as_ref())?;
         let (decision, _) = self.0.decide(&targets, cost, true);
         Refused::unless_allowed(decision, cost).map_err(LimitError::Refused)
+    }
+
+    /// Takes `cost` like [`check`](Self::check), and answers nothing but whether it fitted. The
+    /// cheapest form: it never allocates, and where a limiter has one tier in a table without locks
+    /// ([`capacity`](crate::LimiterBuilder::capacity) says which), threads with different keys share
+    /// nothing that changes.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sec_ratelimit::{Answer, Key, Limiter, Quota, Subject};
+    ///
+    /// let frames = Limiter::builder()
+    ///     .tier("frames", Quota::gcra(50, Duration::from_secs(1)), Key::given("connection"))
+    ///     .build()?;
+    /// assert_eq!(frames.take([Subject::of(7)], 50), Ok(Answer::Admit));
+    /// assert!(matches!(frames.take([Subject::of(7)], 1), Ok(Answer::Wait(nanos)) if nanos <= 20_000_000));
+    /// # Ok::<(), sec_ratelimit::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SubjectError`] when the subjects do not fit the tiers; nothing was taken then.
+    #[inline]
+    pub fn take<'a>(
+        &self,
+        subjects: impl AsRef<[Subject<'a>]>,
+        cost: u64,
+    ) -> Result<Answer, SubjectError> {
+        let subjects = subjects.as_ref();
+        if let ([subject], 1) = (subjects, self.0.tiers.len()) {
+            let target = self.target(subject)?;
+            if let Some(answer) = self.0.answer(&target, cost) {
+                return Ok(answer);
+            }
+        }
+        let targets = self.targets(subjects)?;
+        let (decision, _) = self.0.decide(&targets, cost, true);
+        Ok(if decision.is_allowed() {
+            Answer::Admit
+        } else {
+            let wait = decision.retry_after();
+            wait.map_or(Answer::Never, |wait| Answer::Wait(nanos(wait)))
+        })
     }
 
     /// What [`check`](Self::check) would answer, taking nothing.
@@ -188,12 +232,16 @@ impl Limiter {
         }
         let mut targets = [None; MAX_TIERS];
         for (target, subject) in targets.iter_mut().zip(subjects) {
-            *target = Some(Target {
-                digest: subject.digest(self.0.seed)?,
-                limit: subject.limit(),
-            });
+            *target = Some(self.target(subject)?);
         }
         Ok(targets)
+    }
+
+    fn target(&self, subject: &Subject<'_>) -> Result<Target, SubjectError> {
+        Ok(Target {
+            digest: subject.digest(self.0.seed)?,
+            limit: subject.limit(),
+        })
     }
 
     fn request_targets(&self, request: RequestView<'_>) -> Result<Targets, LimitError> {

@@ -138,28 +138,29 @@ impl Part<'_> {
     pub(crate) fn feed(self, hasher: &mut KeyHasher) {
         match self {
             Self::Text(bytes) => hasher.part(1, bytes),
-            Self::Number(number) => hasher.part(2, &number.to_le_bytes()),
+            Self::Number(number) => {
+                hasher.head(2, 8);
+                hasher.words([number]);
+            }
             Self::Group(group) => {
-                let bits = [group.bits()];
+                let bits = u64::from(group.bits());
                 match group.network() {
                     IpAddr::V4(address) => {
-                        hasher.part(4, &address.octets());
-                        hasher.part(5, &bits);
+                        let address = u64::from(address.to_bits());
+                        hasher.head(4, address.wrapping_shl(8) | bits);
                     }
                     IpAddr::V6(address) => {
-                        hasher.part(6, &address.octets());
-                        hasher.part(5, &bits);
+                        let octets = address.octets();
+                        hasher.head(6, bits);
+                        hasher.write(&octets);
                     }
                 }
             }
-            Self::Several([low, high]) => {
-                let mut bytes = [0; 16];
-                let (first, second) = bytes.split_at_mut(8);
-                first.copy_from_slice(&low.to_le_bytes());
-                second.copy_from_slice(&high.to_le_bytes());
-                hasher.part(3, &bytes);
+            Self::Several(digest) => {
+                hasher.head(3, 16);
+                hasher.words(digest);
             }
-            Self::Absent => hasher.part(0, &[]),
+            Self::Absent => hasher.head(0, 0),
         }
     }
 }

@@ -7,9 +7,11 @@ use sec_core::Clock;
 use crate::decision::{MAX_TIERS, Policy, TierState, Verdict};
 use crate::digest::{Digest, Seed};
 use crate::quota::{Algorithm, nanos};
-use crate::store::{Hold, Place, Shard, Table};
+use crate::store::{
+    Ask, FastTable, HORIZON, Hold, ORIGIN, Packed, Place, Seen, Shard, Table, Take,
+};
 use crate::tier::Tier;
-use crate::{Answer, Decision, OnExceed};
+use crate::{Answer, Decision, OnExceed, Standing};
 
 /// What the clones of a [`Limiter`](crate::Limiter) and its reservations share.
 pub(crate) struct Tables {
@@ -17,12 +19,25 @@ pub(crate) struct Tables {
     pub(crate) policies: Arc<[Policy]>,
     pub(crate) seed: Seed,
     pub(crate) clock: Arc<dyn Clock>,
+    /// The clock's reading when the limiter was built.
+    pub(crate) origin: u64,
 }
 
 pub(crate) struct TierTable {
     pub(crate) tier: Tier,
     pub(crate) algorithm: Algorithm,
     pub(crate) table: Table,
+    /// For a limiter of one tier whose quota can be packed. The other table then keeps what cannot:
+    /// callers whose own limit is too large for the packing.
+    pub(crate) fast: Option<FastTable>,
+}
+
+/// The only tier, and how it counts one request without a lock.
+pub(crate) struct Lane<'a> {
+    tier: &'a TierTable,
+    table: &'a FastTable,
+    rule: Packed,
+    now: u64,
 }
 
 /// One tier's key and quota for one request.
@@ -37,12 +52,62 @@ pub(crate) type Targets = [Option<Target>; MAX_TIERS];
 pub(crate) type Holds = [Hold; MAX_TIERS];
 
 impl Tables {
-    /// The decision: locks in the order of the tiers, asks all, takes from all or none.
-    pub(crate) fn decide(&self, targets: &Targets, cost: u64, take: bool) -> (Decision, Holds) {
-        let mut decision = Decision {
+    /// The answer alone, where one tier decides without a lock.
+    #[inline]
+    pub(crate) fn answer(&self, target: &Target, cost: u64) -> Option<Answer> {
+        let lane = self.lane(target)?;
+        let demanding_only = lane.tier.demands();
+        let seen = lane.take(target, cost, true);
+        Some(if demanding_only {
+            Answer::Admit
+        } else {
+            seen.answer
+        })
+    }
+
+    pub(crate) fn lane(&self, target: &Target) -> Option<Lane<'_>> {
+        let tier = self.tiers.first()?;
+        let table = tier.fast.as_ref()?;
+        let rule = match target.limit {
+            None => table.base,
+            Some(limit) => table.base.with(&tier.tier.quota.algorithm_for(limit))?,
+        };
+        let now = nanos(self.clock.monotonic());
+        let now = now.saturating_sub(self.origin).saturating_add(ORIGIN);
+        (now < HORIZON).then_some(Lane {
+            tier,
+            table,
+            rule,
+            now,
+        })
+    }
+
+    fn undecided(&self) -> Decision {
+        Decision {
             policies: self.policies.clone(),
             tiers: [TierState::default(); MAX_TIERS],
-        };
+        }
+    }
+
+    /// The decision of all tiers.
+    pub(crate) fn decide(&self, targets: &Targets, cost: u64, take: bool) -> (Decision, Holds) {
+        if let [Some(target), ..] = targets
+            && let Some(lane) = self.lane(target)
+        {
+            let seen = lane.take(target, cost, take);
+            let mut decision = self.undecided();
+            let mut holds = Holds::default();
+            let ([state, ..], [hold, ..]) = (&mut decision.tiers, &mut holds);
+            *state = lane.state(target, &seen);
+            *hold = seen.hold;
+            return (decision, holds);
+        }
+        self.decide_locked(targets, cost, take)
+    }
+
+    /// Locks in the order of the tiers, asks all, takes from all or none.
+    fn decide_locked(&self, targets: &Targets, cost: u64, take: bool) -> (Decision, Holds) {
+        let mut decision = self.undecided();
         let mut holds = Holds::default();
         let mut locked: [Option<(MutexGuard<'_, Shard>, Place)>; MAX_TIERS] =
             [const { None }; MAX_TIERS];
@@ -67,11 +132,7 @@ impl Tables {
             let place = shard.find(target.digest, now);
             *state = tier.state(target);
             state.shared = place.overflow;
-            state.verdict = match shard.answer(place, &algorithm, now, cost) {
-                Answer::Admit => Verdict::Admitted,
-                Answer::Wait(wait) => Verdict::Exhausted(wait),
-                Answer::Never => Verdict::Impossible,
-            };
+            state.verdict = shard.answer(place, &algorithm, now, cost).into();
             state.standing = shard.standing(place, &algorithm, now);
             refused |= state.verdict != Verdict::Admitted && !state.demanding_only;
             *locked = Some((shard, place));
@@ -110,6 +171,14 @@ impl Tables {
         holds: &Holds,
         change: Change,
     ) {
+        if let ([Some(target), ..], [hold, ..], [state, ..]) = (targets, holds, &mut decision.tiers)
+            && hold.fast
+        {
+            if let Some(lane) = self.lane(target) {
+                state.standing = lane.settle(target, hold, change);
+            }
+            return;
+        }
         let mut shards: [Option<MutexGuard<'_, Shard>>; MAX_TIERS] = [const { None }; MAX_TIERS];
         let tiers = || self.tiers.iter().zip(targets.iter().flatten());
         for (shard, (tier, target)) in shards.iter_mut().zip(tiers()) {
@@ -145,7 +214,74 @@ pub(crate) enum Change {
     TakeMore(u64),
 }
 
+impl Lane<'_> {
+    pub(crate) fn overwrite(&self, target: &Target, used: u64) -> bool {
+        self.table
+            .overwrite(target.digest, &self.rule, self.now, used)
+    }
+
+    fn take(&self, target: &Target, cost: u64, take: bool) -> Seen {
+        let take = match (take, self.tier.demands()) {
+            (false, _) => Take::Never,
+            (true, false) => Take::IfItFits,
+            (true, true) => Take::Saturating,
+        };
+        self.ask(target, cost, take)
+    }
+
+    fn ask(&self, target: &Target, cost: u64, take: Take) -> Seen {
+        let ask = Ask {
+            rule: &self.rule,
+            now: self.now,
+            cost,
+            take,
+        };
+        self.table.decide(target.digest, &ask)
+    }
+
+    fn state(&self, target: &Target, seen: &Seen) -> TierState {
+        TierState {
+            standing: self.rule.standing(seen.word, self.now),
+            verdict: seen.answer.into(),
+            shared: seen.shared,
+            ..self.tier.state(target)
+        }
+    }
+
+    fn settle(&self, target: &Target, hold: &Hold, change: Change) -> Standing {
+        match change {
+            Change::GiveBack(units) => {
+                self.table.give_back(&self.rule, self.now, hold, units);
+            }
+            Change::TakeMore(units) => {
+                let take = if self.tier.demands() {
+                    Take::Saturating
+                } else {
+                    Take::Always
+                };
+                let _ = self.ask(target, units, take);
+            }
+        }
+        let seen = self.ask(target, 0, Take::Never);
+        self.rule.standing(seen.word, self.now)
+    }
+}
+
+impl From<Answer> for Verdict {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Admit => Self::Admitted,
+            Answer::Wait(wait) => Self::Exhausted(wait),
+            Answer::Never => Self::Impossible,
+        }
+    }
+}
+
 impl TierTable {
+    fn demands(&self) -> bool {
+        self.tier.on_exceed == OnExceed::Demand
+    }
+
     pub(crate) fn algorithm_for(&self, target: &Target) -> Algorithm {
         match target.limit {
             Some(limit) => self.tier.quota.algorithm_for(limit),
@@ -159,7 +295,7 @@ impl TierTable {
             quota: target.limit.unwrap_or(self.tier.quota.limit()),
             // Neither half of the digest, which also chooses the slot, can be told from it.
             partition: low ^ high.rotate_left(32),
-            demanding_only: self.tier.on_exceed == OnExceed::Demand,
+            demanding_only: self.demands(),
             ..TierState::default()
         }
     }

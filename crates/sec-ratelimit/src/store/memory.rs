@@ -46,7 +46,7 @@ pub(crate) struct Place {
 const SHARDS: usize = 64;
 /// A shard so large that chance fills none much more than the others.
 const SHARD_KEYS: usize = 512;
-const BUCKET: usize = 8;
+pub(super) const BUCKET: usize = 8;
 
 /// The bytes of a table of this many keys.
 pub(crate) fn bytes_for(keys: usize, algorithm: &Algorithm) -> usize {
@@ -281,7 +281,7 @@ fn log_of(logs: &mut [u64], index: usize, entries: usize) -> &mut [u64] {
 }
 
 /// Maps a hash evenly onto `0..n` without a division.
-fn scale(hash: u64, n: usize) -> usize {
+pub(super) fn scale(hash: u64, n: usize) -> usize {
     let n = u128::try_from(n).unwrap_or(0);
     let scaled = u128::from(hash).saturating_mul(n) >> 64;
     usize::try_from(scaled).unwrap_or(0)

@@ -25,12 +25,14 @@ pub(crate) struct Slot {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Hold {
     pub(crate) index: usize,
-    generation: u32,
-    mark: Mark,
+    pub(crate) generation: u32,
+    pub(crate) mark: Mark,
+    /// Taken from the table without locks.
+    pub(crate) fast: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Mark {
+pub(crate) enum Mark {
     /// The window's start, or the log entry's instant.
     At(u64),
     Bucket(GcraHold),
@@ -239,6 +241,7 @@ impl Algorithm {
             index: 0,
             generation: slot.generation,
             mark,
+            fast: false,
         }
     }
 

@@ -102,11 +102,18 @@ fn an_unknown_tier_is_an_error_and_a_shared_slot_is_left_alone() {
         Err(SubjectError::NoSuchTier)
     );
     assert!(limiter.reset([]).is_err());
-    // One key has the slot and is at its limit, the next two share the overflow.
-    limiter.check([Subject::of("a")], 1).unwrap();
-    assert!(limiter.check([Subject::of("b")], 1).unwrap().degraded());
-    assert_eq!(limiter.reset_tier("one", &Subject::of("c")), Ok(false));
-    assert!(limiter.check([Subject::of("b")], 1).is_err());
+    // A few keys have the slots and are at their limit, all others share the overflow.
+    let names: Vec<String> = (0..100).map(|n| format!("key {n}")).collect();
+    let degraded = |name: &&String| {
+        let decision = limiter.check([Subject::of(name.as_str())], 1).unwrap();
+        decision.degraded()
+    };
+    let shared = names.iter().find(degraded).unwrap();
+    assert_eq!(
+        limiter.reset_tier("one", &Subject::of("another")),
+        Ok(false)
+    );
+    assert!(limiter.check([Subject::of(shared.as_str())], 1).is_err());
 }
 
 #[tokio::test]

@@ -1,0 +1,427 @@
+//! The table of a limiter whose one quota fits into a word: no lock for a key that is known.
+//!
+//! A slot is sixteen bytes: 64 bits of the key's digest (its *fingerprint*), and the state as
+//! [`packed`](super::packed) has it. A decision on a known key reads one bucket of eight slots (seldom
+//! two) and changes the state with one compare-and-swap; a refusal writes nothing. Keys that are new
+//! take the lock of their shard, so a key never gets two slots.
+//!
+//! # Why an eviction cannot race a change of state
+//!
+//! Only the holder of the shard's lock changes a fingerprint, in three steps:
+//!
+//! 1. compare-and-swap of the state from what was judged dispensable to *empty, next tenure*;
+//! 2. store of the new fingerprint;
+//! 3. store of the new key's first state, of that tenure.
+//!
+//! A decision reads the state, **then** the fingerprint, and swaps the state only from what it
+//! read. Say that the swap succeeds. Then no step 1 lies between the read and the swap, since it would
+//! have changed the tenure. The fingerprint that was read is no older than the state, because step 3
+//! releases what step 2 stored; and it is no newer, because step 2 releases step 1, after which
+//! the swap would have failed. So state and fingerprint belong together, and the key's own state
+//! was changed. A state that is empty is left to whoever holds the lock. Likewise step 1 fails when the
+//! old key has taken something since it was judged: a key that reached its limit in the meantime is not
+//! forgotten. A refusal has no swap; it reads the tenure again instead.
+//!
+//! The tenure has six bits. To be deceived, a decision must be held up between two instructions
+//! while its slot changes hands a multiple of 64 times and ends in the very same state; one cost
+//! would then count for another key.
+//!
+//! Two keys with one fingerprint would share a quota. They must also meet in a bucket, which other
+//! bits of the digest choose: among a million keys the chance that any two do is below
+//! 10⁶ × 16 / 2⁶⁴, one in 10¹².
+
+use std::mem::size_of;
+use std::sync::PoisonError;
+
+use super::ask::{Ask, Seen};
+use super::layout::Layout;
+use super::packed::{Packed, Word};
+use super::slot::{Hold, Mark};
+use super::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
+use super::{BUCKET, scale};
+use crate::digest::Digest;
+
+/// The states of one tier's keys.
+#[derive(Debug)]
+pub(crate) struct FastTable {
+    buckets: Box<[Bucket]>,
+    shards: Box<[Shard]>,
+    /// What the refunds of each slot gave back, for buckets only: see
+    /// [`Gcra::give_back`](crate::Gcra::give_back).
+    returned: Box<[AtomicU64]>,
+    layout: Layout,
+    /// What decides whether a slot is spent.
+    pub(crate) base: Packed,
+}
+
+/// Two cache lines.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Bucket([Slot; BUCKET]);
+
+#[derive(Debug, Default)]
+struct Slot {
+    /// 0 for a slot that was never used.
+    key: AtomicU64,
+    word: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Shard {
+    /// Held while a key gets a slot, and for refunds.
+    lock: Mutex<()>,
+    /// The state that the keys without room share.
+    overflow: AtomicU64,
+}
+
+/// A key goes to its second bucket only if its first has fewer free slots than this, and than the
+/// second. With fewer a full table has a key without room now and then.
+const ENOUGH: usize = 4;
+
+/// The bytes of a table of this many keys.
+pub(crate) fn bytes_for(keys: usize, rule: &Packed) -> usize {
+    let layout = Layout::of(keys);
+    let refunds = entries(&layout, rule).saturating_mul(size_of::<AtomicU64>());
+    layout
+        .buckets()
+        .saturating_mul(size_of::<Bucket>())
+        .saturating_add(layout.shards.saturating_mul(size_of::<Shard>()))
+        .saturating_add(refunds)
+}
+
+fn entries(layout: &Layout, rule: &Packed) -> usize {
+    match rule {
+        Packed::Fixed { .. } => 0,
+        // The overflow slots come last.
+        Packed::Gcra(_) => layout
+            .buckets()
+            .saturating_mul(BUCKET)
+            .saturating_add(layout.shards),
+    }
+}
+
+fn many<T: Default>(n: usize) -> Box<[T]> {
+    std::iter::repeat_with(T::default).take(n).collect()
+}
+
+/// Where a key may be.
+struct Home {
+    key: u64,
+    shard: usize,
+    buckets: [usize; 2],
+}
+
+impl FastTable {
+    pub(crate) fn new(keys: usize, base: Packed) -> Self {
+        let layout = Layout::of(keys);
+        Self {
+            buckets: many(layout.buckets()),
+            shards: many(layout.shards),
+            returned: many(entries(&layout, &base)),
+            layout,
+            base,
+        }
+    }
+
+    /// What the table really takes.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        std::mem::size_of_val(&*self.buckets)
+            + std::mem::size_of_val(&*self.shards)
+            + std::mem::size_of_val(&*self.returned)
+    }
+
+    /// Answers, and takes if told so and the answer allows it.
+    #[inline]
+    pub(crate) fn decide(&self, digest: Digest, ask: &Ask<'_>) -> Seen {
+        let home = self.home(digest);
+        for bucket in home.buckets {
+            let slots = self.slots(bucket);
+            for (at, slot) in slots.iter().enumerate() {
+                if slot.key.load(Ordering::Acquire) == home.key {
+                    let index = bucket.saturating_mul(BUCKET).saturating_add(at);
+                    return match self.on(slot, home.key, index, ask) {
+                        Some(seen) => seen,
+                        None => self.decide_locked(&home, ask),
+                    };
+                }
+            }
+        }
+        self.decide_locked(&home, ask)
+    }
+
+    /// Gives back to the state that the hold was taken from, if it is still there.
+    pub(crate) fn give_back(&self, rule: &Packed, now: u64, hold: &Hold, units: u64) {
+        let slots = self.buckets.len().saturating_mul(BUCKET);
+        let (shard, word) = match hold.index.checked_sub(slots) {
+            Some(shard) => match self.shards.get(shard) {
+                Some(one) => (shard, &one.overflow),
+                None => return,
+            },
+            None => {
+                let bucket = hold.index / BUCKET;
+                let shard = bucket.checked_div(self.layout.buckets).unwrap_or(0);
+                match self.slots(bucket).get(hold.index % BUCKET) {
+                    Some(slot) => (shard, &slot.word),
+                    None => return,
+                }
+            }
+        };
+        // One refund at a time, so that each reckons with all before it.
+        let _guard = self.lock(shard);
+        let returned = self.returned.get(hold.index);
+        let before = returned.map_or(0, |sum| sum.load(Ordering::Acquire));
+        let mut seen = Word(word.load(Ordering::Acquire));
+        loop {
+            if seen.tenure() != u64::from(hold.generation) || seen.is_empty() {
+                return;
+            }
+            let (next, back) = rule.give_back(seen, now, hold, units, before);
+            match word.compare_exchange(seen.0, next.0, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => {
+                    if let Some(sum) = returned {
+                        // After the swap: a take that reads the sum before its own swap then counts
+                        // this refund twice at worst, and can get back less, never more.
+                        sum.store(before.saturating_add(back), Ordering::Release);
+                    }
+                    return;
+                }
+                Err(now_there) => seen = Word(now_there),
+            }
+        }
+    }
+
+    /// Sets a key's state to so many units taken now, and lets no earlier hold give back to it. `false`
+    /// for a key that shares the overflow slot.
+    pub(crate) fn overwrite(&self, digest: Digest, rule: &Packed, now: u64, used: u64) -> bool {
+        let home = self.home(digest);
+        let _guard = self.lock(home.shard);
+        loop {
+            let (slot, old) = match self.find(&home, now) {
+                Found::Own(slot, _) => (slot, Word(slot.word.load(Ordering::Acquire))),
+                Found::Room(slot, _, old) if used > 0 => (slot, old),
+                Found::Room(..) => return true,
+                Found::Nothing => return false,
+            };
+            // From here on a take without the lock sees a slot that is changing hands, and waits for it.
+            let fresh = old.next_tenure();
+            let swap =
+                slot.word
+                    .compare_exchange(old.0, fresh.0, Ordering::AcqRel, Ordering::Relaxed);
+            if swap.is_err() {
+                continue;
+            }
+            if used == 0 {
+                slot.key.store(0, Ordering::Release);
+            } else {
+                let (first, _) = rule.take(fresh, now, used, false);
+                slot.key.store(home.key, Ordering::Release);
+                slot.word.store(first.0, Ordering::Release);
+            }
+            return true;
+        }
+    }
+
+    /// Decides on a known slot. `None` if it is changing hands.
+    #[inline]
+    fn on(&self, slot: &Slot, key: u64, index: usize, ask: &Ask<'_>) -> Option<Seen> {
+        loop {
+            let word = Word(slot.word.load(Ordering::Acquire));
+            if word.is_empty() || slot.key.load(Ordering::Acquire) != key {
+                return None;
+            }
+            match self.step(&slot.word, word, index, ask) {
+                Step::Done(seen) => return Some(seen),
+                Step::Again => {}
+                Step::Only(seen) => {
+                    let after = Word(slot.word.load(Ordering::Acquire));
+                    return (after.tenure() == word.tenure()).then_some(seen);
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn step(&self, at: &AtomicU64, word: Word, index: usize, ask: &Ask<'_>) -> Step {
+        let answer = ask.rule.answer(word, ask.now, ask.cost);
+        let mut seen = Seen {
+            answer,
+            word,
+            shared: false,
+            hold: Hold::default(),
+        };
+        if !ask.takes(answer) {
+            return Step::Only(seen);
+        }
+        let returned = self.returned.get(index);
+        // Before the swap: see `give_back`.
+        let returned = returned.map_or(0, |sum| sum.load(Ordering::Acquire));
+        let (next, mark) = ask.apply(word);
+        let swap = at.compare_exchange_weak(word.0, next.0, Ordering::AcqRel, Ordering::Relaxed);
+        if swap.is_err() {
+            return Step::Again;
+        }
+        seen.word = next;
+        seen.hold = hold(index, next, mark, returned);
+        Step::Done(seen)
+    }
+
+    /// Decides on a key that has no slot, or whose slot was changing hands.
+    #[cold]
+    fn decide_locked(&self, home: &Home, ask: &Ask<'_>) -> Seen {
+        let _guard = self.lock(home.shard);
+        loop {
+            match self.find(home, ask.now) {
+                Found::Own(slot, index) => {
+                    if let Some(seen) = self.on(slot, home.key, index, ask) {
+                        return seen;
+                    }
+                }
+                Found::Room(slot, index, old) => {
+                    let fresh = old.next_tenure();
+                    let answer = ask.rule.answer(fresh, ask.now, ask.cost);
+                    let mut seen = Seen {
+                        answer,
+                        word: fresh,
+                        shared: false,
+                        hold: Hold::default(),
+                    };
+                    if !ask.takes(answer) {
+                        return seen;
+                    }
+                    let handed_over = slot.word.compare_exchange(
+                        old.0,
+                        fresh.0,
+                        Ordering::AcqRel,
+                        Ordering::Relaxed,
+                    );
+                    if handed_over.is_err() {
+                        continue; // its key took something: judge anew
+                    }
+                    let returned = self.returned.get(index);
+                    let returned = returned.map_or(0, |sum| sum.load(Ordering::Acquire));
+                    let (first, mark) = ask.apply(fresh);
+                    slot.key.store(home.key, Ordering::Release);
+                    slot.word.store(first.0, Ordering::Release);
+                    seen.word = first;
+                    seen.hold = hold(index, first, mark, returned);
+                    return seen;
+                }
+                Found::Nothing => {
+                    let Some(shard) = self.shards.get(home.shard) else {
+                        continue;
+                    };
+                    let index = self.buckets.len().saturating_mul(BUCKET);
+                    let index = index.saturating_add(home.shard);
+                    let word = Word(shard.overflow.load(Ordering::Acquire));
+                    match self.step(&shard.overflow, word, index, ask) {
+                        Step::Done(seen) | Step::Only(seen) => {
+                            return Seen {
+                                shared: true,
+                                ..seen
+                            };
+                        }
+                        Step::Again => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// The key's slot, or the one it would get. Under the lock.
+    fn find(&self, home: &Home, now: u64) -> Found<'_> {
+        let mut free: Option<(usize, Room<'_>)> = None;
+        let mut least: Option<(u128, Room<'_>)> = None;
+        for bucket in home.buckets {
+            let mut here: (usize, Option<Room<'_>>) = (0, None);
+            for (at, slot) in self.slots(bucket).iter().enumerate() {
+                let index = bucket.saturating_mul(BUCKET).saturating_add(at);
+                if slot.key.load(Ordering::Acquire) == home.key {
+                    return Found::Own(slot, index);
+                }
+                let word = Word(slot.word.load(Ordering::Acquire));
+                let room = (slot, index, word);
+                if word.is_empty() || self.base.is_spent(word, now) {
+                    here = (here.0.saturating_add(1), here.1.or(Some(room)));
+                } else if let Some(used) = self.used(word, now)
+                    && least.as_ref().is_none_or(|(least, _)| used < *least)
+                {
+                    least = Some((used, room));
+                }
+            }
+            let better = |(count, _): &(usize, Room<'_>)| *count < ENOUGH && here.0 > *count;
+            if let (count, Some(room)) = here
+                && free.as_ref().is_none_or(better)
+            {
+                free = Some((count, room));
+            }
+        }
+        match free.or(least.map(|(_, room)| (0, room))) {
+            Some((_, (slot, index, word))) => Found::Room(slot, index, word),
+            None => Found::Nothing,
+        }
+    }
+
+    /// The share of the quota that is used, for comparison; `None` at the limit.
+    fn used(&self, word: Word, now: u64) -> Option<u128> {
+        let standing = self.base.standing(word, now);
+        let used = standing.limit.saturating_sub(standing.remaining);
+        // A bucket's reset tells more than its whole units.
+        let fine = u128::from(used).saturating_mul(1 << 64);
+        (standing.remaining > 0).then(|| fine.saturating_add(u128::from(standing.reset)))
+    }
+
+    fn home(&self, [key, place]: Digest) -> Home {
+        let shard = scale(place, self.layout.shards);
+        let first = scale(place.rotate_left(24), self.layout.buckets);
+        let step = scale(place.rotate_left(44), self.layout.buckets.saturating_sub(1));
+        let second = first.saturating_add(step).saturating_add(1);
+        // Below twice the number of buckets, or it is the only one.
+        let second = second.checked_sub(self.layout.buckets).unwrap_or(second);
+        let start = shard.saturating_mul(self.layout.buckets);
+        Home {
+            key: key.max(1),
+            shard,
+            buckets: [first, second].map(|bucket| start.saturating_add(bucket)),
+        }
+    }
+
+    fn slots(&self, bucket: usize) -> &[Slot] {
+        self.buckets.get(bucket).map_or(&[], |bucket| &bucket.0)
+    }
+
+    /// A panic elsewhere leaves a shard whole: nothing under the lock can panic half-way.
+    fn lock(&self, shard: usize) -> Option<MutexGuard<'_, ()>> {
+        let shard = self.shards.get(shard)?;
+        Some(shard.lock.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+type Room<'a> = (&'a Slot, usize, Word);
+
+enum Found<'a> {
+    Own(&'a Slot, usize),
+    Room(&'a Slot, usize, Word),
+    /// All slots hold keys at their limit.
+    Nothing,
+}
+
+enum Step {
+    Done(Seen),
+    /// Nothing was written.
+    Only(Seen),
+    Again,
+}
+
+fn hold(index: usize, word: Word, mark: Mark, returned: u64) -> Hold {
+    Hold {
+        index,
+        generation: u32::try_from(word.tenure()).unwrap_or(0),
+        mark: match mark {
+            Mark::Bucket(bucket) => Mark::Bucket(crate::GcraHold { returned, ..bucket }),
+            other => other,
+        },
+        fast: true,
+    }
+}

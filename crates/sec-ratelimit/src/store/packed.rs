@@ -1,0 +1,228 @@
+//! A bucket or a fixed window in one word, so that one compare-and-swap changes it.
+//!
+//! | bits | bucket | fixed window |
+//! |---|---|---|
+//! | 58–63 | tenure | tenure |
+//! | 0–57 | `tat` | start of the window; the lowest `b` bits hold the count |
+//!
+//! The tenure grows when another key takes the slot over: see [`fast`](super::fast). Instants are
+//! nanoseconds since the limiter was built, plus [`ORIGIN`], so that no state is all zeros: an empty
+//! payload says that a slot has no state yet.
+//!
+//! The bucket is exact. The window's start is rounded **up** to `2^b` nanoseconds, `b` as small as
+//! sixteen times the limit needs: 256 ns at 10 units, 2 µs at 100. So a window is never shorter than
+//! asked for, and longer by less than a thousandth of itself, or the quota is not packed at all. A
+//! count that reaches the largest number of `b` bits stays there until the window ends, refunds
+//! notwithstanding: what lies above it is not known.
+
+use crate::fixed::FixedState;
+use crate::gcra::GcraState;
+use crate::quota::Algorithm;
+use crate::store::Hold;
+use crate::store::slot::Mark;
+use crate::{Answer, FixedWindow, Gcra, Standing};
+
+/// What instants are counted from.
+pub(crate) const ORIGIN: u64 = 1 << 40;
+/// Beyond this instant (four and a half years) nothing is packed.
+pub(crate) const HORIZON: u64 = 1 << 57;
+
+const PAYLOAD: u32 = 58;
+const MASK: u64 = (1 << PAYLOAD) - 1;
+const SPARE_BITS: u32 = 4;
+
+/// A state with its tenure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Word(pub(crate) u64);
+
+impl Word {
+    pub(crate) fn tenure(self) -> u64 {
+        self.0 >> PAYLOAD
+    }
+
+    /// No key's state: a slot that was never used, or one that is being handed over.
+    pub(crate) fn is_empty(self) -> bool {
+        self.payload() == 0
+    }
+
+    fn payload(self) -> u64 {
+        self.0 & MASK
+    }
+
+    fn with(self, payload: u64) -> Self {
+        Self((self.0 & !MASK) | payload.min(MASK))
+    }
+
+    /// The same slot for its next key, without a state.
+    pub(crate) fn next_tenure(self) -> Self {
+        Self(self.tenure().wrapping_add(1).wrapping_shl(PAYLOAD))
+    }
+}
+
+/// A quota whose states fit into one word.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Packed {
+    Fixed {
+        rule: FixedWindow,
+        window: u64,
+        bits: u32,
+    },
+    Gcra(Gcra),
+}
+
+/// When a cost is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Take {
+    Never,
+    IfItFits,
+    /// Also above the limit.
+    Always,
+    /// Also above the limit, leaving a bucket at most empty.
+    Saturating,
+}
+
+impl Packed {
+    pub(crate) fn new(algorithm: &Algorithm) -> Option<Self> {
+        match *algorithm {
+            Algorithm::Fixed(rule) => {
+                let (limit, window) = (rule.limit(), rule.window());
+                let least = u64::BITS.saturating_sub(limit.leading_zeros());
+                let fits = |bits: &u32| *bits < PAYLOAD && (window >> 10) >> bits > 0;
+                let spare = least.saturating_add(SPARE_BITS);
+                let bits = Some(spare).filter(fits);
+                let bits = bits.or(Some(least.saturating_add(1)).filter(fits))?;
+                (window <= HORIZON).then_some(Self::Fixed { rule, window, bits })
+            }
+            Algorithm::Gcra(rule) => (rule.depth() <= HORIZON).then_some(Self::Gcra(rule)),
+            _ => None,
+        }
+    }
+
+    /// The same packing for a caller's own limit, if it fits.
+    pub(crate) fn with(&self, own: &Algorithm) -> Option<Self> {
+        match (*self, *own) {
+            (Self::Fixed { window, bits, .. }, Algorithm::Fixed(rule)) => {
+                let fits = rule.limit() < ceiling(bits) && rule.window() == window;
+                fits.then_some(Self::Fixed { rule, window, bits })
+            }
+            (Self::Gcra(_), Algorithm::Gcra(_)) => Self::new(own),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn answer(&self, word: Word, now: u64, cost: u64) -> Answer {
+        match self {
+            Self::Fixed { rule, window, bits } => {
+                let state = fixed(word, *bits);
+                match rule.answer(state, now, cost) {
+                    // Up to the end as it is kept, or who waits as told could come too early.
+                    Answer::Wait(_) => Answer::Wait(
+                        state
+                            .start
+                            .saturating_add(*window)
+                            .saturating_sub(now)
+                            .min(window.saturating_add(ceiling(*bits))),
+                    ),
+                    answer => answer,
+                }
+            }
+            Self::Gcra(rule) => rule.answer(bucket(word), now, cost),
+        }
+    }
+
+    pub(crate) fn standing(&self, word: Word, now: u64) -> Standing {
+        match self {
+            Self::Fixed { rule, bits, .. } => rule.standing(fixed(word, *bits), now),
+            Self::Gcra(rule) => rule.standing(bucket(word), now),
+        }
+    }
+
+    pub(crate) fn is_spent(&self, word: Word, now: u64) -> bool {
+        match self {
+            Self::Fixed { rule, bits, .. } => rule.is_spent(fixed(word, *bits), now),
+            Self::Gcra(rule) => rule.is_spent(bucket(word), now),
+        }
+    }
+
+    /// The word after a take, and what its refund needs.
+    pub(crate) fn take(&self, word: Word, now: u64, cost: u64, saturating: bool) -> (Word, Mark) {
+        match self {
+            Self::Fixed { rule, bits, .. } => {
+                let mut state = fixed(word, *bits);
+                let _ = rule.take(&mut state, now, cost);
+                let state = round_up(state, *bits);
+                (pack(word, state), Mark::At(state.start))
+            }
+            Self::Gcra(rule) => {
+                let mut state = bucket(word);
+                let hold = if saturating {
+                    rule.take_saturating(&mut state, now, cost)
+                } else {
+                    rule.take(&mut state, now, cost)
+                };
+                (word.with(state.tat), Mark::Bucket(hold))
+            }
+        }
+    }
+
+    /// The word after a refund, and what came back in nanoseconds of a bucket. `returned` is all
+    /// that the slot's refunds ever gave back.
+    pub(crate) fn give_back(
+        &self,
+        word: Word,
+        now: u64,
+        hold: &Hold,
+        units: u64,
+        returned: u64,
+    ) -> (Word, u64) {
+        match (self, hold.mark) {
+            (Self::Fixed { rule, bits, .. }, Mark::At(start)) => {
+                let mut state = fixed(word, *bits);
+                if state.count < ceiling(*bits) {
+                    rule.give_back(&mut state, now, start, units);
+                }
+                (pack(word, state), 0)
+            }
+            (Self::Gcra(rule), Mark::Bucket(hold)) => {
+                let mut state = bucket(word);
+                state.returned = returned;
+                rule.give_back(&mut state, now, hold, units);
+                let back = state.returned.saturating_sub(returned);
+                (word.with(state.tat), back)
+            }
+            _ => (word, 0),
+        }
+    }
+}
+
+/// The largest count of this many bits.
+fn ceiling(bits: u32) -> u64 {
+    1_u64.wrapping_shl(bits).wrapping_sub(1)
+}
+
+fn fixed(word: Word, bits: u32) -> FixedState {
+    let payload = word.payload();
+    FixedState {
+        start: payload & !ceiling(bits),
+        count: payload & ceiling(bits),
+    }
+}
+
+fn round_up(state: FixedState, bits: u32) -> FixedState {
+    let most = ceiling(bits);
+    FixedState {
+        start: state.start.saturating_add(most) & !most,
+        count: state.count.min(most),
+    }
+}
+
+fn pack(word: Word, state: FixedState) -> Word {
+    word.with(state.start | state.count)
+}
+
+fn bucket(word: Word) -> GcraState {
+    GcraState {
+        tat: word.payload(),
+        returned: 0,
+    }
+}
