@@ -125,7 +125,7 @@ impl FastTable {
     }
 
     /// What the table really takes.
-    #[cfg(test)]
+    #[cfg(all(test, not(sec_loom)))]
     pub(crate) fn bytes(&self) -> usize {
         std::mem::size_of_val(&*self.buckets)
             + std::mem::size_of_val(&*self.shards)
