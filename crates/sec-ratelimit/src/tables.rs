@@ -57,7 +57,7 @@ impl Tables {
     pub(crate) fn answer(&self, target: &Target, cost: u64) -> Option<Answer> {
         let lane = self.lane(target)?;
         let demanding_only = lane.tier.demands();
-        let seen = lane.take(target, cost, true);
+        let seen = lane.take(target, cost, true, false);
         Some(if demanding_only {
             Answer::Admit
         } else {
@@ -94,7 +94,7 @@ impl Tables {
         if let [Some(target), ..] = targets
             && let Some(lane) = self.lane(target)
         {
-            let seen = lane.take(target, cost, take);
+            let seen = lane.take(target, cost, take, true);
             let mut decision = self.undecided();
             let mut holds = Holds::default();
             let ([state, ..], [hold, ..]) = (&mut decision.tiers, &mut holds);
@@ -220,21 +220,22 @@ impl Lane<'_> {
             .overwrite(target.digest, &self.rule, self.now, used)
     }
 
-    fn take(&self, target: &Target, cost: u64, take: bool) -> Seen {
+    fn take(&self, target: &Target, cost: u64, take: bool, refundable: bool) -> Seen {
         let take = match (take, self.tier.demands()) {
             (false, _) => Take::Never,
             (true, false) => Take::IfItFits,
             (true, true) => Take::Saturating,
         };
-        self.ask(target, cost, take)
+        self.ask(target, cost, take, refundable)
     }
 
-    fn ask(&self, target: &Target, cost: u64, take: Take) -> Seen {
+    fn ask(&self, target: &Target, cost: u64, take: Take, refundable: bool) -> Seen {
         let ask = Ask {
             rule: &self.rule,
             now: self.now,
             cost,
             take,
+            refundable,
         };
         self.table.decide(target.digest, &ask)
     }
@@ -259,10 +260,10 @@ impl Lane<'_> {
                 } else {
                     Take::Always
                 };
-                let _ = self.ask(target, units, take);
+                let _ = self.ask(target, units, take, false);
             }
         }
-        let seen = self.ask(target, 0, Take::Never);
+        let seen = self.ask(target, 0, Take::Never, false);
         self.rule.standing(seen.word, self.now)
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) now: u64,
     pub(crate) cost: u64,
     pub(crate) take: Take,
+    /// Whether the hold is kept for a refund; a bucket then reads one cache line more.
+    pub(crate) refundable: bool,
 }
 
 impl Ask<'_> {

@@ -254,7 +254,7 @@ impl FastTable {
         if !ask.takes(answer) {
             return Step::Only(seen);
         }
-        let returned = self.returned.get(index);
+        let returned = self.returned.get(index).filter(|_| ask.refundable);
         // Before the swap: see `give_back`.
         let returned = returned.map_or(0, |sum| sum.load(Ordering::Acquire));
         let (next, mark) = ask.apply(word);
@@ -299,7 +299,7 @@ impl FastTable {
                     if handed_over.is_err() {
                         continue; // its key took something: judge anew
                     }
-                    let returned = self.returned.get(index);
+                    let returned = self.returned.get(index).filter(|_| ask.refundable);
                     let returned = returned.map_or(0, |sum| sum.load(Ordering::Acquire));
                     let (first, mark) = ask.apply(fresh);
                     slot.key.store(home.key, Ordering::Release);

@@ -29,6 +29,7 @@ impl Tester {
             now: ORIGIN + now,
             cost,
             take,
+            refundable: true,
         };
         self.0.decide(key(n), &ask)
     }

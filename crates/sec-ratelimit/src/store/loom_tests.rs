@@ -20,6 +20,7 @@ fn take(table: &FastTable, key: u64) -> Seen {
         now: ORIGIN,
         cost: 1,
         take: Take::IfItFits,
+        refundable: true,
     };
     table.decide([key, 0], &ask)
 }
@@ -30,6 +31,7 @@ fn remaining(table: &FastTable, key: u64) -> u64 {
         now: ORIGIN,
         cost: 0,
         take: Take::Never,
+        refundable: true,
     };
     let seen = table.decide([key, 0], &ask);
     table.base.standing(seen.word, ORIGIN).remaining
