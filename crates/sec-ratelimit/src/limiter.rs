@@ -14,7 +14,8 @@ use crate::{Answer, Decision, LimitError, Refused, Reservation, Subject, Subject
 /// Several tiers, decided together: a cost is taken from all of them or from none.
 ///
 /// A decision locks the shards of its keys, one per tier and always in the order of the tiers, asks
-/// every tier, and takes only if none refuses. So a refusal changes no tier, no one ever sees a
+/// every tier, and takes only if none refuses. One tier alone, if it is a bucket or a fixed window, needs
+/// no lock for a key that it knows: one compare-and-swap takes. So a refusal changes no tier, no one ever sees a
 /// part of a take, and threads at the limit admit exactly what is left. It allocates nothing, save for
 /// the one allocation that holds a refusal.
 ///
