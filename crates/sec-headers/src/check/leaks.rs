@@ -3,6 +3,7 @@ use http::header::{SERVER, X_XSS_PROTECTION};
 use super::Input;
 use super::report::{Findings, Severity, excerpt};
 use crate::names::X_PERMITTED_CROSS_DOMAIN_POLICIES;
+use crate::policy::disclosing::DISCLOSING;
 
 /// Headers that browsers no longer read, and what took their place.
 const OBSOLETE: [(&str, &str); 7] = [
@@ -19,79 +20,6 @@ const OBSOLETE: [(&str, &str); 7] = [
     ("public-key-pins-report-only", "Leave it out"),
     ("x-content-security-policy", "Send Content-Security-Policy"),
     ("x-webkit-csp", "Send Content-Security-Policy"),
-];
-
-/// Headers that tell what runs here: the list of those to remove of the OWASP Secure Headers Project.
-/// `Server` is apart, since it may say no more than a name.
-const TELLING: [&str; 68] = [
-    "$wsep",
-    "host-header",
-    "k-proxy-request",
-    "liferay-portal",
-    "oraclecommercecloud-version",
-    "pega-host",
-    "powered-by",
-    "product",
-    "sourcemap",
-    "x-aspnet-version",
-    "x-aspnetmvc-version",
-    "x-atmosphere-error",
-    "x-atmosphere-first-request",
-    "x-atmosphere-tracking-id",
-    "x-b3-parentspanid",
-    "x-b3-sampled",
-    "x-b3-spanid",
-    "x-b3-traceid",
-    "x-backside-transport",
-    "x-beserver",
-    "x-calculatedbetarget",
-    "x-cf-powered-by",
-    "x-cms",
-    "x-cocoon-version",
-    "x-content-encoded-by",
-    "x-diaginfo",
-    "x-dtagentid",
-    "x-dthealthcheck",
-    "x-dtinjectedservlet",
-    "x-envoy-attempt-count",
-    "x-envoy-external-address",
-    "x-envoy-internal",
-    "x-envoy-original-dst-host",
-    "x-envoy-upstream-service-time",
-    "x-feserver",
-    "x-framework",
-    "x-generated-by",
-    "x-generator",
-    "x-jitsi-release",
-    "x-joomla-version",
-    "x-kubernetes-pf-flowschema-uid",
-    "x-kubernetes-pf-prioritylevel-uid",
-    "x-litespeed-cache",
-    "x-litespeed-cache-control",
-    "x-litespeed-purge",
-    "x-litespeed-tag",
-    "x-litespeed-vary",
-    "x-mod-pagespeed",
-    "x-nextjs-cache",
-    "x-nextjs-matched-path",
-    "x-nextjs-page",
-    "x-nextjs-redirect",
-    "x-old-content-length",
-    "x-oneagent-js-injection",
-    "x-owa-version",
-    "x-page-speed",
-    "x-php-version",
-    "x-powered-by",
-    "x-powered-by-plesk",
-    "x-powered-cms",
-    "x-redirect-by",
-    "x-ruxit-js-agent",
-    "x-server-powered-by",
-    "x-sourcefiles",
-    "x-sourcemap",
-    "x-turbo-charged-by",
-    "x-umbraco-version",
-    "x-varnish-server",
 ];
 
 pub(super) fn lint(input: &Input<'_>, findings: &mut Findings) {
@@ -125,12 +53,13 @@ pub(super) fn lint(input: &Input<'_>, findings: &mut Findings) {
             );
         }
     }
-    for name in TELLING
+    // `Server` is apart, since it may say no more than a name.
+    for name in DISCLOSING
         .into_iter()
-        .filter(|name| input.headers.contains_key(*name))
+        .filter(|name| SERVER != *name && input.headers.contains_key(*name))
     {
         let why = "tells an attacker what runs here";
-        let mend = "Remove it; SecHeaders::remove of this crate does so";
+        let mend = "Remove it; SecHeaders::remove_disclosing of this crate does so";
         findings.add(Severity::Low, name, "telling-header", why, mend);
     }
     for value in input.values(SERVER) {

@@ -7,7 +7,7 @@ use super::SecHeaders;
 /// with what later copies of it name besides (`X-Backside-Transport`, `X-Gitlab-Meta`,
 /// `X-Woodpecker-Version`), and `X-Kubernetes-PF-FlowSchema-UID`, which it spells without its last
 /// letter.
-const DISCLOSING: [&str; 73] = [
+pub(crate) const DISCLOSING: [&str; 73] = [
     "$wsep",
     "host-header",
     "k-proxy-request",

@@ -5,7 +5,7 @@ mod apply;
 mod build;
 mod cache;
 mod choose;
-mod disclosing;
+pub(crate) mod disclosing;
 mod form;
 mod preset;
 pub(crate) mod private;
