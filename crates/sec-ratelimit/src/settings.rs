@@ -73,8 +73,8 @@ impl<L> Settings<L> {
             LimitError::Refused(refused) => refused,
             fault => return Err(Problem::from(&fault).respond(view.headers)),
         };
+        self.record(refused.decision(), view);
         if let Ok(ctx) = RequestContext::of(view.extensions) {
-            self.record(refused.decision(), ctx);
             report(
                 refused.decision(),
                 cost,
@@ -94,8 +94,10 @@ impl<L> Settings<L> {
         Err(self.refuse(refused, view))
     }
 
-    fn record(&self, decision: &Decision, ctx: &RequestContext) {
-        if let Some(statistics) = &self.statistics {
+    fn record(&self, decision: &Decision, view: RequestView<'_>) {
+        if let Some(statistics) = &self.statistics
+            && let Some(ctx) = RequestContext::get(view.extensions)
+        {
             statistics.record(decision, self.shadow, Some(ctx.client_group()));
         }
     }
@@ -155,9 +157,7 @@ impl Settings {
         };
         match self.limiter.reserve_request(view, cost) {
             Ok(reservation) => {
-                if let Ok(ctx) = RequestContext::of(view.extensions) {
-                    self.record(reservation.decision(), ctx);
-                }
+                self.record(reservation.decision(), view);
                 let extensions = request.extensions_mut();
                 extensions.insert(reservation.decision().clone());
                 Ok(Some(Settle {

@@ -44,13 +44,7 @@ impl HeaderPolicy {
     /// does, which the handler could choose.
     #[must_use]
     pub fn needs_nonce(&self, path: &str) -> bool {
-        let overrides = self.overrides();
-        let by_name = overrides.is_some_and(|overrides| {
-            overrides
-                .named
-                .iter()
-                .any(|(_, policy)| policy.uses_nonce())
-        });
+        let by_name = self.overrides().is_some_and(|built| built.named_nonce);
         by_name || self.for_path(path).uses_nonce()
     }
 

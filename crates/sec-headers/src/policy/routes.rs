@@ -229,6 +229,7 @@ impl SecHeaders {
             if built.named.iter().any(|(other, _)| other == name) {
                 wrong("stands twice");
             }
+            built.named_nonce |= policy.uses_nonce();
             built.named.push((name.clone(), policy));
         }
         Some(Box::new(built))
@@ -264,6 +265,8 @@ impl SecHeaders {
 pub(super) struct Built {
     pub(super) routes: PathMap<HeaderPolicy>,
     pub(super) named: Vec<(String, HeaderPolicy)>,
+    /// Whether one of the named sets has a nonce, which every request then needs.
+    pub(super) named_nonce: bool,
     pub(super) cache: CacheRules,
 }
 

@@ -11,6 +11,56 @@ use super::*;
 const BATCH: &str = "application/reports+json";
 const SINGLE: &str = "application/csp-report";
 
+/// Every type that is known.
+const KINDS: [&str; 12] = [
+    "csp-violation",
+    "csp-hash",
+    "network-error",
+    "deprecation",
+    "intervention",
+    "crash",
+    "coep",
+    "coop",
+    "permissions-policy-violation",
+    "potential-permissions-policy-violation",
+    "document-policy-violation",
+    "integrity-violation",
+];
+
+/// A body with this text under every key that any of them reads, but for a policy's sample, which is
+/// kept as sent.
+fn stuffed(text: &str) -> Value {
+    let keys = [
+        "id",
+        "message",
+        "sourceFile",
+        "anticipatedRemoval",
+        "reason",
+        "visibility_state",
+        "type",
+        "phase",
+        "protocol",
+        "method",
+        "referrer",
+        "blockedURL",
+        "destination",
+        "effectivePolicy",
+        "property",
+        "openerURL",
+        "featureId",
+        "policyId",
+        "srcAttribute",
+        "subresourceURL",
+        "hash",
+        "documentURL",
+        "url",
+        "effectiveDirective",
+    ];
+    keys.iter()
+        .map(|key| ((*key).to_owned(), json!(text)))
+        .collect()
+}
+
 /// As Chromium sends it.
 fn chromium(blocked: &str) -> Value {
     json!({
