@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use sec_core::{CollectingSink, ManualClock};
 use sec_ratelimit::{Fallback, Key, LimitError, Quota, SharedLimiter, SharedStore};
 
-use crate::server::Server;
-use crate::{HOUR, ada, redis, secret};
+use super::redis;
+use super::server::Server;
+use crate::{HOUR, ada, secret};
 
 const PAUSE: Duration = Duration::from_secs(1);
 

@@ -1,5 +1,5 @@
-//! Shared limits against a real Redis, which the tests start and stop themselves. What any store must
-//! do is in `conformance.rs` and runs against the one in memory too.
+//! Shared limits against real servers, which the tests start and stop themselves. What any store must
+//! do is in `conformance.rs` and runs against all of them; what is special to one has its folder.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
@@ -11,28 +11,20 @@
 )]
 
 mod conformance;
-mod faults;
-mod keys;
-mod layer;
-mod server;
+#[cfg(feature = "redis")]
+mod redis;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use sec_ratelimit::{
-    Fallback, Key, Quota, RedisStore, SharedLimiter, SharedLimiterBuilder, SharedStore, Subject,
+    Fallback, Key, Quota, SharedLimiter, SharedLimiterBuilder, SharedStore, Subject,
 };
-
-use self::server::Server;
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
 pub(crate) fn secret() -> Vec<u8> {
     vec![7; 32]
-}
-
-pub(crate) fn redis(server: &Server) -> Arc<RedisStore> {
-    Arc::new(RedisStore::builder(server.url()).build().unwrap())
 }
 
 /// A builder whose deadline a busy machine keeps, and which has nobody but the store to ask.

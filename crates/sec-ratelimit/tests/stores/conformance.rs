@@ -1,4 +1,5 @@
-//! What every shared store must do: each test runs against memory and against Redis.
+//! What every shared store must do: each test runs against memory and against each store outside of
+//! the process. A new store is one line below and a `fixture` of its own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,28 +9,32 @@ use sec_ratelimit::{
     Fallback, Key, MemoryStore, OnExceed, Quota, SharedLimiter, SharedStore, Subject, Tier,
 };
 
-use crate::server::Server;
-use crate::{HOUR, ada, one_tier, patient, redis};
+use crate::{HOUR, ada, one_tier, patient};
 
-macro_rules! for_each_store {
+macro_rules! suite {
     ($($name:ident),* $(,)?) => {
-        mod memory {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                super::$name(std::sync::Arc::new(sec_ratelimit::MemoryStore::new())).await;
-            })*
-        }
-        mod redis {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                let server = crate::server::Server::start();
-                super::$name(crate::redis(&server)).await;
-            })*
+        /// All tests of this file against the store that `$fixture` starts.
+        macro_rules! against {
+            ($store:ident, $fixture:path) => {
+                mod $store {
+                    $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                    async fn $name() {
+                        let (_server, store) = $fixture().await;
+                        super::$name(store).await;
+                    })*
+
+                    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                    async fn it_and_memory_answer_alike_at_every_step() {
+                        let (_server, store) = $fixture().await;
+                        super::answers_like_memory_at_every_step(store).await;
+                    }
+                }
+            };
         }
     };
 }
 
-for_each_store!(
+suite!(
     admits_exactly_the_limit_under_concurrency,
     a_refusal_takes_nothing_from_any_tier,
     two_users_draw_on_one_global_counter,
@@ -43,7 +48,15 @@ for_each_store!(
     other_names_and_secrets_share_nothing,
 );
 
+against!(memory, crate::conformance::memory_fixture);
+#[cfg(feature = "redis")]
+against!(redis, crate::redis::fixture);
+
 type Store = Arc<dyn SharedStore>;
+
+async fn memory_fixture() -> ((), Store) {
+    ((), Arc::new(MemoryStore::new()))
+}
 
 fn quotas(limit: u64) -> [Quota; 3] {
     [
@@ -257,12 +270,10 @@ impl Dice {
     }
 }
 
-/// The script is a second writing of the algorithms; here it goes through the same random steps as
-/// the ones in memory and must answer the same at each.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_and_memory_answer_alike_at_every_step() {
-    let server = Server::start();
-    let stores: [Store; 2] = [Arc::new(MemoryStore::new()), redis(&server)];
+/// A store outside of the process is a second writing of the algorithms; here it goes through the same
+/// random steps as the ones in memory and must answer the same at each.
+async fn answers_like_memory_at_every_step(store: Store) {
+    let stores: [Store; 2] = [Arc::new(MemoryStore::new()), store];
     let mut dice = Dice(1);
     for round in 0..60 {
         let quota = quotas(12)[round % 3];

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use sec_ratelimit::{Fallback, Key, Quota, RedisStore, RedisStoreError, SharedLimiter, Subject};
 
-use crate::server::Server;
-use crate::{HOUR, ada, one_tier, patient, redis, secret};
+use super::redis;
+use super::server::Server;
+use crate::{HOUR, ada, one_tier, patient, secret};
 
 #[tokio::test]
 async fn every_key_has_a_time_to_live_within_its_window() {

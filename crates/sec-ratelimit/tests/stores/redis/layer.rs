@@ -11,8 +11,9 @@ use sec_ratelimit::{
 };
 use tower::{Layer, ServiceExt, service_fn};
 
-use crate::server::Server;
-use crate::{HOUR, one_tier, patient, redis, secret};
+use super::redis;
+use super::server::Server;
+use crate::{HOUR, one_tier, patient, secret};
 
 fn by_address(server: &Server) -> SharedLimiter {
     let limiter = patient(redis(server)).tier("address", Quota::per(2, HOUR), Key::ip());
