@@ -67,6 +67,7 @@ const LARGE: usize = 16 * 1024;
 const SECOND: Duration = Duration::from_secs(1);
 const ROUNDS: usize = 9;
 const CALLS: usize = 500_000;
+const FEW: usize = 8;
 
 fn main() {
     memory();
@@ -175,8 +176,10 @@ fn decisions(keys: usize, threads: usize) {
         ),
     ];
     for (_, _, decide) in &candidates {
-        // Every key is there, and those to be denied are at their limit.
-        order.iter().for_each(|ip| assert!(decide(*ip)));
+        // Every key is there, and those to be denied are at their limit. Of a million keys in a table for
+        // as many about one finds no room.
+        let without = order.iter().filter(|ip| !decide(**ip)).count();
+        assert!(without < FEW);
     }
     let mut times = vec![Vec::new(); candidates.len()];
     for round in 0..=ROUNDS {
@@ -216,7 +219,7 @@ fn run(order: &[IpAddr], threads: usize, round: usize, admitted: bool, decide: &
                     let begun = Instant::now();
                     let wrong = keys.filter(|ip| decide(**ip) != admitted).count();
                     let time = begun.elapsed();
-                    assert_eq!(wrong, 0);
+                    assert!(wrong < FEW * (1 + CALLS / order.len()));
                     time
                 })
             })

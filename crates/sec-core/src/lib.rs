@@ -33,7 +33,7 @@ pub use self::address::{
     Forwarding, ForwardingError, PeerAddr, ProxyError, Scheme, TrustedProxies,
 };
 pub use self::body::{Body, BodyEnd, BodyObserver};
-pub use self::clock::{Clock, ManualClock, SystemClock};
+pub use self::clock::{Clock, CoarseClock, ManualClock, SystemClock};
 pub use self::context::{
     ContextConfig, ContextFuture, ContextLayer, ContextRefusal, ContextService, MissingLayer,
     MissingPeer, NotRecorded, RequestContext, RequestContextBuilder,

@@ -1,6 +1,5 @@
 //! Changing by hand what a key has used: forgetting it, or saying how much it is.
 
-use crate::quota::nanos;
 use crate::tables::{Tables, Target, TierTable};
 use crate::{Decision, Limiter, Subject, SubjectError};
 
@@ -17,7 +16,7 @@ impl Limiter {
     pub fn reset<'a>(&self, subjects: impl AsRef<[Subject<'a>]>) -> Result<Decision, SubjectError> {
         let subjects = subjects.as_ref();
         let targets = self.targets(subjects)?;
-        for (tier, target) in self.0.tiers.iter().zip(targets.iter().flatten()) {
+        for (tier, target) in self.0.tiers.iter().zip(&targets) {
             self.0.amend(tier, target, 0);
         }
         self.peek(subjects, 1)
@@ -83,7 +82,7 @@ impl Tables {
         let Some(mut shard) = tier.table.lock(target.digest) else {
             return false;
         };
-        let now = nanos(self.clock.monotonic());
+        let now = self.time.nanos();
         shard.overwrite(target.digest, &tier.algorithm_for(target), now, used)
     }
 }

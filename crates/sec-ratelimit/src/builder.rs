@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use sec_core::{Clock, SystemClock};
 
-use crate::decision::{MAX_TIERS, Policy};
+use crate::decision::{MAX_TIERS, Policies};
 use crate::digest::Seed;
-use crate::quota::{Algorithm, nanos};
+use crate::quota::Algorithm;
 use crate::store::{FastTable, Packed, Table, bytes_for, fast_bytes_for};
 use crate::tables::{Tables, TierTable};
+use crate::time::{COARSE_FROM, Time};
 use crate::{ConfigError, ConfigErrorKind, Key, Limiter, Quota, Tier};
 
 /// Builds a [`Limiter`]: its tiers, its memory and its clock.
@@ -17,7 +18,7 @@ use crate::{ConfigError, ConfigErrorKind, Key, Limiter, Quota, Tier};
 pub struct LimiterBuilder {
     tiers: Vec<Tier>,
     capacity: usize,
-    clock: Arc<dyn Clock>,
+    clock: Option<Arc<dyn Clock>>,
 }
 
 /// One key in so many may have a limit of its own that cannot be packed.
@@ -38,7 +39,7 @@ impl LimiterBuilder {
         Self {
             tiers: Vec::new(),
             capacity: 65_536,
-            clock: SystemClock::shared(),
+            clock: None,
         }
     }
 
@@ -79,8 +80,15 @@ impl LimiterBuilder {
 
     /// Where the time comes from. Default: the system's monotonic clock. The windows never look at
     /// the time of day, so setting the machine's clock changes nothing.
+    ///
+    /// A limiter of one tier in a table without locks whose window is a second or longer reads the
+    /// [coarse clock](sec_core::CoarseClock) by default: what happens within one tick, at most 10 ms,
+    /// counts as having happened at its start. Measured from outside, a window may hence be shorter,
+    /// or a bucket's interval `d` longer, by one tick. Give
+    /// [`SystemClock`](sec_core::SystemClock) where a hundredth of a second matters; reading it takes
+    /// longer than all else that such a decision does.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.clock = Some(clock);
         self
     }
 
@@ -111,12 +119,6 @@ impl LimiterBuilder {
     /// is unusable or taken, or a number is outside of its range.
     pub fn build(self) -> Result<Limiter, ConfigError> {
         let algorithms = self.algorithms()?;
-        let policies = self.tiers.iter().map(|tier| Policy {
-            name: tier.name.as_str().into(),
-            key: tier.key.label().into(),
-            window: tier.quota.window(),
-        });
-        let policies = policies.collect();
         let tables: Vec<_> = self
             .tiers
             .iter()
@@ -127,7 +129,24 @@ impl LimiterBuilder {
                 (Table::new(keys, *algorithm), fast)
             })
             .collect();
-        let origin = nanos(self.clock.monotonic());
+        let unlocked = tables.iter().any(|(_, fast)| fast.is_some());
+        // Digests of the one never leave the process, unless they are veiled.
+        let (seed, veil) = if unlocked {
+            let seed = Seed::quick();
+            (seed, Some(seed))
+        } else {
+            (Seed::random(), None)
+        };
+        let long = self
+            .tiers
+            .iter()
+            .all(|tier| tier.quota.window() >= COARSE_FROM);
+        let time = match self.clock {
+            Some(clock) => Time::of(clock),
+            None if unlocked && long => Time::coarse(),
+            None => Time::of(SystemClock::shared()),
+        };
+        let policies = Policies::new(self.tiers.iter().map(Tier::policy), veil);
         let tiers = self.tiers.into_iter().zip(algorithms).zip(tables);
         Ok(Limiter(Arc::new(Tables {
             tiers: tiers
@@ -139,9 +158,8 @@ impl LimiterBuilder {
                 })
                 .collect(),
             policies,
-            seed: Seed::random(),
-            clock: self.clock,
-            origin,
+            seed,
+            time,
         })))
     }
 

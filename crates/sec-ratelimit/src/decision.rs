@@ -1,13 +1,21 @@
 //! What a limiter decided, tier by tier.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
+use smallvec::SmallVec;
+
 use crate::Standing;
+use crate::digest::Seed;
 
 /// How many tiers one decision can hold.
 pub(crate) const MAX_TIERS: usize = 8;
+
+/// One value per tier; without an allocation for as many tiers as most limiters have.
+pub(crate) type PerTier<T> = SmallVec<[T; 3]>;
 
 /// What a limiter decided about one request. [`RateLimitLayer`](crate::RateLimitLayer) puts it into
 /// the extensions of the request and of the response.
@@ -16,20 +24,36 @@ pub(crate) const MAX_TIERS: usize = 8;
 /// waits longest, or else the one with the least remaining. Tiers which only
 /// [demand](crate::OnExceed::Demand) are not among them.
 ///
-/// Making one allocates nothing; its clone costs one reference count.
+/// Making one allocates nothing for up to three tiers, and its clone costs one reference count; above
+/// three, each is one allocation.
 #[derive(Clone)]
 pub struct Decision {
-    pub(crate) policies: Arc<[Policy]>,
-    pub(crate) tiers: [TierState; MAX_TIERS],
+    pub(crate) policies: Arc<Policies>,
+    pub(crate) tiers: PerTier<TierState>,
+}
+
+/// The tiers of a limiter as its decisions know them.
+#[derive(Debug)]
+pub(crate) struct Policies {
+    each: Box<[Policy]>,
+    /// `RateLimit-Policy` where no key has a limit of its own and none is told.
+    pub(crate) field: Option<HeaderValue>,
+    /// What partition keys are told under, where the identities in a [`TierState`] must not leave.
+    pub(crate) veil: Option<Seed>,
 }
 
 /// What does not change from request to request.
 #[derive(Debug)]
 pub(crate) struct Policy {
     pub(crate) name: Box<str>,
+    /// The name as a String of a structured field.
+    pub(crate) item: Box<str>,
     /// What events call the key.
     pub(crate) key: Box<str>,
+    /// The units per window, where a key has no limit of its own.
+    pub(crate) quota: u64,
     pub(crate) window: Duration,
+    pub(crate) demanding_only: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,6 +61,7 @@ pub(crate) struct TierState {
     pub(crate) standing: Standing,
     /// The limit that applied: the quota's or the caller's own.
     pub(crate) quota: u64,
+    /// Tells one key from another, within the process.
     pub(crate) partition: u64,
     pub(crate) verdict: Verdict,
     pub(crate) demanding_only: bool,
@@ -191,6 +216,25 @@ impl Decision {
                     std::cmp::Reverse(tier.standing.reset),
                 )
             })
+    }
+}
+
+impl Policies {
+    pub(crate) fn new(each: impl Iterator<Item = Policy>, veil: Option<Seed>) -> Arc<Self> {
+        let each: Box<[Policy]> = each.collect();
+        Arc::new(Self {
+            field: crate::headers::policies(&each),
+            each,
+            veil,
+        })
+    }
+}
+
+impl Deref for Policies {
+    type Target = [Policy];
+
+    fn deref(&self) -> &[Policy] {
+        &self.each
     }
 }
 

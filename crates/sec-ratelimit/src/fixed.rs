@@ -26,20 +26,24 @@ pub struct FixedState {
 
 impl FixedWindow {
     /// A window of `window` nanoseconds in which `limit` units may be taken.
+    #[inline]
     #[must_use]
     pub const fn new(limit: u64, window: u64) -> Self {
         Self { limit, window }
     }
 
+    #[inline]
     pub(crate) const fn limit(&self) -> u64 {
         self.limit
     }
 
+    #[inline]
     pub(crate) const fn window(&self) -> u64 {
         self.window
     }
 
     /// Whether `cost` fits now. Changes nothing.
+    #[inline]
     #[must_use]
     pub fn answer(&self, state: FixedState, now: u64, cost: u64) -> Answer {
         if cost > self.limit {
@@ -53,6 +57,7 @@ impl FixedWindow {
 
     /// Takes `cost` without asking, and returns the start of the window it was taken from, which
     /// [`give_back`](Self::give_back) wants.
+    #[inline]
     #[must_use = "a refund needs the window's start"]
     pub fn take(&self, state: &mut FixedState, now: u64, cost: u64) -> u64 {
         if !self.is_live(*state, now) {
@@ -74,6 +79,7 @@ impl FixedWindow {
     }
 
     /// How the window stands.
+    #[inline]
     #[must_use]
     pub fn standing(&self, state: FixedState, now: u64) -> Standing {
         let used = self.used(state, now);
@@ -87,16 +93,19 @@ impl FixedWindow {
     }
 
     /// Whether the state says no more than an empty one.
+    #[inline]
     #[must_use]
     pub fn is_spent(&self, state: FixedState, now: u64) -> bool {
         !self.is_live(state, now)
     }
 
+    #[inline]
     fn is_live(&self, state: FixedState, now: u64) -> bool {
         // An instant before the start counts as inside: a step back of the clock mints nothing.
         state.count > 0 && now < state.start.saturating_add(self.window)
     }
 
+    #[inline]
     fn used(&self, state: FixedState, now: u64) -> u64 {
         if self.is_live(state, now) {
             state.count
@@ -105,6 +114,7 @@ impl FixedWindow {
         }
     }
 
+    #[inline]
     fn left(&self, state: FixedState, now: u64) -> u64 {
         // Never above one window, even when the clock stepped back.
         state

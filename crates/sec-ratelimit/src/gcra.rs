@@ -18,6 +18,8 @@ use crate::{Answer, Standing};
 pub struct Gcra {
     interval: u64,
     burst: u64,
+    /// The time in which an empty bucket fills.
+    depth: u64,
 }
 
 /// What is kept per key. The default is a key that was never seen.
@@ -45,24 +47,30 @@ pub struct GcraHold {
 impl Gcra {
     /// `limit` units per `per` nanoseconds, at most `burst` of them at once. A limit of 0 admits
     /// nothing.
+    #[inline]
     #[must_use]
     pub fn new(limit: u64, per: u64, burst: u64) -> Self {
+        let interval = per.checked_div(limit).map_or(u64::MAX, |floor| {
+            let exact = floor.saturating_mul(limit) == per;
+            floor.saturating_add(u64::from(!exact)).max(1)
+        });
+        let burst = if limit == 0 { 0 } else { burst };
         Self {
-            interval: per.checked_div(limit).map_or(u64::MAX, |floor| {
-                let exact = floor.saturating_mul(limit) == per;
-                floor.saturating_add(u64::from(!exact)).max(1)
-            }),
-            burst: if limit == 0 { 0 } else { burst },
+            interval,
+            burst,
+            depth: burst.saturating_mul(interval),
         }
     }
 
     /// The emission interval, in nanoseconds.
+    #[inline]
     #[must_use]
     pub const fn interval(&self) -> u64 {
         self.interval
     }
 
     /// Whether `cost` fits now. Changes nothing.
+    #[inline]
     #[must_use]
     pub fn answer(&self, state: GcraState, now: u64, cost: u64) -> Answer {
         if cost > self.burst {
@@ -80,6 +88,7 @@ impl Gcra {
     }
 
     /// Takes `cost` without asking.
+    #[inline]
     #[must_use = "a refund needs the hold"]
     pub fn take(&self, state: &mut GcraState, now: u64, cost: u64) -> GcraHold {
         self.take_up_to(state, now, cost, u64::MAX)
@@ -87,12 +96,14 @@ impl Gcra {
 
     /// Takes `cost` without asking, but leaves the bucket at most empty: for a tier which must not
     /// pile up a debt while it is exhausted.
+    #[inline]
     #[must_use = "a refund needs the hold"]
     pub fn take_saturating(&self, state: &mut GcraState, now: u64, cost: u64) -> GcraHold {
         let ceiling = now.max(state.tat).max(now.saturating_add(self.depth()));
         self.take_up_to(state, now, cost, ceiling)
     }
 
+    #[inline]
     fn take_up_to(&self, state: &mut GcraState, now: u64, cost: u64, ceiling: u64) -> GcraHold {
         let before = state.tat.max(now);
         state.tat = before.saturating_add(self.weight(cost)).min(ceiling);
@@ -121,6 +132,7 @@ impl Gcra {
     }
 
     /// How the bucket stands.
+    #[inline]
     #[must_use]
     pub fn standing(&self, state: GcraState, now: u64) -> Standing {
         let ahead = self.ahead(state, now);
@@ -139,19 +151,23 @@ impl Gcra {
     }
 
     /// Whether the state says no more than an untouched one.
+    #[inline]
     #[must_use]
     pub fn is_spent(&self, state: GcraState, now: u64) -> bool {
         state.tat <= now
     }
 
+    #[inline]
     fn ahead(&self, state: GcraState, now: u64) -> u64 {
         state.tat.saturating_sub(now)
     }
 
+    #[inline]
     pub(crate) fn depth(&self) -> u64 {
-        self.weight(self.burst)
+        self.depth
     }
 
+    #[inline]
     fn weight(&self, units: u64) -> u64 {
         units.saturating_mul(self.interval)
     }

@@ -4,13 +4,13 @@
 //! with Integer parameters (RFC 9651). The quota unit is left out, since the draft's text and its
 //! registry spell the default differently.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use smallvec::SmallVec;
 
 use crate::decision::{Policy, TierState};
 use crate::{Decision, Quota};
@@ -74,19 +74,15 @@ impl Fields {
     /// fields are appended to what an inner limiter wrote; of the older fields the stricter ones
     /// stay, and a `Retry-After` already there is kept.
     ///
-    /// Each field's value is two allocations.
+    /// Each value is one allocation, save for a `RateLimit-Policy` in which no key has a limit of its
+    /// own: that is made once, with the limiter.
     pub fn write(&self, decision: &Decision, headers: &mut HeaderMap) {
         if self.ietf {
-            for (name, value) in [
-                (POLICY, self.policy(decision)),
-                (STATE, self.state(decision)),
-            ] {
-                // Names are checked when the limiter is built, so every value is one.
-                if let Ok(value) = HeaderValue::try_from(value)
-                    && !value.is_empty()
-                {
-                    headers.append(name, value);
-                }
+            if let Some(value) = self.policy(decision) {
+                headers.append(POLICY, value);
+            }
+            if let Some(value) = self.state(decision) {
+                headers.append(STATE, value);
             }
         }
         if self.legacy {
@@ -100,18 +96,21 @@ impl Fields {
     }
 
     /// The value of `RateLimit-Policy`.
-    fn policy(&self, decision: &Decision) -> String {
+    fn policy(&self, decision: &Decision) -> Option<HeaderValue> {
+        let as_configured = |(policy, tier): (&Policy, &TierState)| policy.quota == tier.quota;
+        if !self.partition && decision.each().all(as_configured) {
+            return decision.policies.field.clone();
+        }
         let mut list = List::default();
         for (policy, tier) in decision.each().filter(|(_, tier)| !tier.demanding_only) {
-            let window = seconds(policy.window).clamp(1, Quota::MAX);
-            list.item(policy, ";q=", tier.quota, ";w=", window);
-            self.partition(&mut list, tier);
+            list.policy(policy, tier.quota);
+            self.partition(&mut list, decision, tier);
         }
-        list.0
+        list.value()
     }
 
     /// The value of `RateLimit`.
-    fn state(&self, decision: &Decision) -> String {
+    fn state(&self, decision: &Decision) -> Option<HeaderValue> {
         let mut list = List::default();
         let refused = !decision.is_allowed();
         let wait = decision.retry_after();
@@ -127,20 +126,33 @@ impl Fields {
             };
             // Retry-After should not precede `t` (draft, section 6): nor does it then.
             let until = wait.map_or(until, |wait| until.min(crate::quota::nanos(wait)));
-            let until = seconds(Duration::from_nanos(until)).min(Quota::MAX);
-            list.item(policy, ";r=", standing.remaining, ";t=", until);
-            self.partition(&mut list, tier);
+            let until = seconds(Duration::from_nanos(until));
+            list.item(policy, *b";r=", standing.remaining, *b";t=", until);
+            self.partition(&mut list, decision, tier);
         }
-        list.0
+        list.value()
     }
 
-    fn partition(&self, list: &mut List, tier: &TierState) {
+    fn partition(&self, list: &mut List, decision: &Decision, tier: &TierState) {
         if self.partition {
-            list.0.push_str(";pk=:");
-            STANDARD.encode_string(tier.partition.to_be_bytes(), &mut list.0);
-            list.0.push(':');
+            let shown = match decision.policies.veil {
+                Some(veil) => veil.veil(tier.partition),
+                None => tier.partition,
+            };
+            list.push(";pk=:");
+            list.push(&STANDARD.encode(shown.to_be_bytes()));
+            list.push(":");
         }
     }
+}
+
+/// The value of `RateLimit-Policy` for keys without limits of their own.
+pub(crate) fn policies(policies: &[Policy]) -> Option<HeaderValue> {
+    let mut list = List::default();
+    for policy in policies.iter().filter(|policy| !policy.demanding_only) {
+        list.policy(policy, policy.quota);
+    }
+    list.value()
 }
 
 impl Default for Fields {
@@ -150,23 +162,38 @@ impl Default for Fields {
     }
 }
 
-/// A structured List under construction.
-struct List(String);
-
-impl Default for List {
-    fn default() -> Self {
-        Self(String::with_capacity(64))
-    }
-}
+/// A structured List under construction, off the heap if it is not long.
+#[derive(Default)]
+struct List(SmallVec<[u8; 128]>);
 
 impl List {
-    fn item(&mut self, policy: &Policy, first: &str, one: u64, second: &str, two: u64) {
+    fn policy(&mut self, policy: &Policy, quota: u64) {
+        let window = seconds(policy.window).max(1);
+        self.item(policy, *b";q=", quota, *b";w=", window);
+    }
+
+    fn item(&mut self, policy: &Policy, first: [u8; 3], one: u64, second: [u8; 3], two: u64) {
         if !self.0.is_empty() {
-            self.0.push_str(", ");
+            self.push(", ");
         }
-        let (name, one) = (&policy.name, one.min(Quota::MAX));
-        // Writing to a string cannot fail.
-        let _ = write!(self.0, "\"{name}\"{first}{one}{second}{two}");
+        self.push(&policy.item);
+        self.parameter(first, one);
+        self.parameter(second, two);
+    }
+
+    fn parameter(&mut self, name: [u8; 3], number: u64) {
+        self.0.extend(name);
+        self.push(itoa::Buffer::new().format(number.min(Quota::MAX)));
+    }
+
+    fn push(&mut self, text: &str) {
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    /// Names are checked when the limiter is built, so every value that is not empty is one.
+    fn value(&self) -> Option<HeaderValue> {
+        let value = HeaderValue::from_bytes(&self.0).ok();
+        value.filter(|value| !value.is_empty())
     }
 }
 

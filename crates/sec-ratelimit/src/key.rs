@@ -220,6 +220,11 @@ impl Key {
         ctx: &RequestContext,
         request: RequestView<'_>,
     ) -> Result<Digest, MissingLayer> {
+        if self.is_ip()
+            && let Some(digest) = Part::of_group(ctx.client_group()).alone(seed)
+        {
+            return Ok(digest);
+        }
         let mut hasher = seed.hasher();
         for source in &self.sources {
             source.feed(&mut hasher, seed, ctx, request)?;
@@ -284,10 +289,10 @@ impl Source {
         request: RequestView<'_>,
     ) -> Result<(), MissingLayer> {
         match self {
-            Self::Ip => Part::Group(ctx.client_group()).feed(hasher),
+            Self::Ip => Part::of_group(ctx.client_group()).feed(hasher),
             Self::Principal { or_ip } => match caller(&ctx.identity())? {
                 Some(principal) => Part::Text(principal.subject().as_bytes()).feed(hasher),
-                None if *or_ip => Part::Group(ctx.client_group()).feed(hasher),
+                None if *or_ip => Part::of_group(ctx.client_group()).feed(hasher),
                 None => Part::Absent.feed(hasher),
             },
             Self::Role => match caller(&ctx.identity())? {

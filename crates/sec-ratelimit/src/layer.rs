@@ -24,8 +24,9 @@ use crate::{
 /// response's extensions get the decision after a refund.
 ///
 /// What an admitted request costs in allocations: none for the decision, four for its copies in the
-/// extensions of request and response (two of them for the response's empty map), six for the two IETF
-/// fields with their map, and six more for the three older ones. A test counts them.
+/// extensions of request and response (two of them for the response's empty map), four for the two IETF
+/// fields with their map, and six more for the three older ones. A test counts them. With
+/// [`count_if`](Self::count_if) there is one more, for what a refund needs.
 ///
 /// A request that is dropped before its response (the client went away, a time limit struck), and one
 /// whose service fails with an error, stays counted.
@@ -71,7 +72,7 @@ impl RateLimitLayer {
     ///
     /// The first setting that is wrong, under its name below `ban`.
     pub fn ban(self, escalate: Escalate) -> Result<Self, ConfigError> {
-        let clock = self.settings.limiter.0.clock.clone();
+        let clock = self.settings.limiter.0.time.clock();
         Ok(self.ban_with(Bans::with_clock(escalate, clock)?))
     }
 

@@ -45,6 +45,7 @@ mod store;
 mod subject;
 mod tables;
 mod tier;
+mod time;
 
 pub use self::answer::{Answer, Standing};
 pub use self::ban::{BanConfig, Banned, Bans, Block, BlockError, Escalate};

@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use sec_core::{RequestContext, RequestView};
 
-use crate::decision::MAX_TIERS;
-use crate::key::caller;
 use crate::quota::nanos;
 use crate::tables::{Tables, Target, Targets, TierTable};
 use crate::{Answer, Decision, LimitError, Refused, Reservation, Subject, SubjectError};
@@ -17,7 +15,7 @@ use crate::{Answer, Decision, LimitError, Refused, Reservation, Subject, Subject
 /// every tier, and takes only if none refuses. One tier alone, if it is a bucket or a fixed window, needs
 /// no lock for a key that it knows: one compare-and-swap takes. So a refusal changes no tier, no one ever sees a
 /// part of a take, and threads at the limit admit exactly what is left. It allocates nothing, save for
-/// the one allocation that holds a refusal.
+/// the one allocation that holds a refusal, and three more above three tiers.
 ///
 /// Clones share their state: limits survive the cloning of a router and being layered again.
 ///
@@ -68,13 +66,14 @@ impl Limiter {
     ///
     /// [`LimitError::Refused`] when a tier refuses, [`LimitError::Subjects`] when the subjects do
     /// not fit the tiers. Either way nothing was taken.
+    #[inline]
     pub fn check<'a>(
         &self,
         subjects: impl AsRef<[Subject<'a>]>,
         cost: u64,
     ) -> Result<Decision, LimitError> {
         let targets = self.targets(subjects.as_ref())?;
-        let (decision, _) = self.0.decide(&targets, cost, true);
+        let decision = self.0.decide(&targets, cost, true);
         Refused::unless_allowed(decision, cost).map_err(LimitError::Refused)
     }
 
@@ -111,8 +110,12 @@ impl Limiter {
                 return Ok(answer);
             }
         }
+        self.take_from_all(subjects, cost)
+    }
+
+    fn take_from_all(&self, subjects: &[Subject<'_>], cost: u64) -> Result<Answer, SubjectError> {
         let targets = self.targets(subjects)?;
-        let (decision, _) = self.0.decide(&targets, cost, true);
+        let decision = self.0.decide(&targets, cost, true);
         Ok(if decision.is_allowed() {
             Answer::Admit
         } else {
@@ -132,7 +135,7 @@ impl Limiter {
         cost: u64,
     ) -> Result<Decision, SubjectError> {
         let targets = self.targets(subjects.as_ref())?;
-        Ok(self.0.decide(&targets, cost, false).0)
+        Ok(self.0.decide(&targets, cost, false))
     }
 
     /// Takes `cost` like [`check`](Self::check), to be settled once its outcome is known:
@@ -151,6 +154,33 @@ impl Limiter {
         self.reserve_targets(targets, cost)
     }
 
+    /// [`check`](Self::check) with the keys taken from a request.
+    ///
+    /// # Errors
+    ///
+    /// As [`reserve_request`](Self::reserve_request).
+    pub fn check_request(
+        &self,
+        request: RequestView<'_>,
+        cost: u64,
+    ) -> Result<Decision, LimitError> {
+        let ctx = RequestContext::of(request.extensions).map_err(LimitError::Missing)?;
+        self.check_within(ctx, request, cost)
+    }
+
+    /// [`check_request`](Self::check_request) for who has looked the context up already.
+    #[inline]
+    pub(crate) fn check_within(
+        &self,
+        ctx: &RequestContext,
+        request: RequestView<'_>,
+        cost: u64,
+    ) -> Result<Decision, LimitError> {
+        let targets = self.request_targets(ctx, request)?;
+        let decision = self.0.decide(&targets, cost, true);
+        Refused::unless_allowed(decision, cost).map_err(LimitError::Refused)
+    }
+
     /// [`reserve`](Self::reserve) with the keys taken from a request, as the layer does it.
     ///
     /// # Errors
@@ -162,7 +192,8 @@ impl Limiter {
         request: RequestView<'_>,
         cost: u64,
     ) -> Result<Reservation, LimitError> {
-        let targets = self.request_targets(request)?;
+        let ctx = RequestContext::of(request.extensions).map_err(LimitError::Missing)?;
+        let targets = self.request_targets(ctx, request)?;
         self.reserve_targets(targets, cost)
     }
 
@@ -176,8 +207,9 @@ impl Limiter {
         request: RequestView<'_>,
         cost: u64,
     ) -> Result<Decision, LimitError> {
-        let targets = self.request_targets(request)?;
-        Ok(self.0.decide(&targets, cost, false).0)
+        let ctx = RequestContext::of(request.extensions).map_err(LimitError::Missing)?;
+        let targets = self.request_targets(ctx, request)?;
+        Ok(self.0.decide(&targets, cost, false))
     }
 
     /// [`reserve`](Self::reserve) for digests that a shared limiter has made.
@@ -197,22 +229,20 @@ impl Limiter {
         targets: impl Iterator<Item = (crate::digest::Digest, Option<u64>)>,
         cost: u64,
     ) -> Decision {
-        self.0.decide(&Self::from_digests(targets), cost, false).0
+        self.0.decide(&Self::from_digests(targets), cost, false)
     }
 
     #[cfg(feature = "shared")]
     fn from_digests(
         targets: impl Iterator<Item = (crate::digest::Digest, Option<u64>)>,
     ) -> Targets {
-        let mut slots = [None; MAX_TIERS];
-        for (slot, (digest, limit)) in slots.iter_mut().zip(targets) {
-            *slot = Some(Target { digest, limit });
-        }
-        slots
+        targets
+            .map(|(digest, limit)| Target { digest, limit })
+            .collect()
     }
 
     fn reserve_targets(&self, targets: Targets, cost: u64) -> Result<Reservation, LimitError> {
-        let (decision, holds) = self.0.decide(&targets, cost, true);
+        let (decision, holds) = self.0.reserve(&targets, cost);
         let decision = Refused::unless_allowed(decision, cost).map_err(LimitError::Refused)?;
         Ok(Reservation::new(
             self.0.clone(),
@@ -231,13 +261,13 @@ impl Limiter {
                 given: subjects.len(),
             });
         }
-        let mut targets = [None; MAX_TIERS];
-        for (target, subject) in targets.iter_mut().zip(subjects) {
-            *target = Some(self.target(subject)?);
+        if let [subject] = subjects {
+            return Ok(Targets::from_slice(&[self.target(subject)?]));
         }
-        Ok(targets)
+        self.targets_by(subjects.iter().map(|subject| self.target(subject)))
     }
 
+    #[inline]
     fn target(&self, subject: &Subject<'_>) -> Result<Target, SubjectError> {
         Ok(Target {
             digest: subject.digest(self.0.seed)?,
@@ -245,23 +275,27 @@ impl Limiter {
         })
     }
 
-    fn request_targets(&self, request: RequestView<'_>) -> Result<Targets, LimitError> {
-        let ctx = RequestContext::of(request.extensions).map_err(LimitError::Missing)?;
-        let mut targets = [None; MAX_TIERS];
-        for (target, TierTable { tier, .. }) in targets.iter_mut().zip(&self.0.tiers) {
-            let digest = tier.key.digest(self.0.seed, ctx, request);
-            let limit = match &tier.limit_for {
-                Some(limit_for) => {
-                    let identity = ctx.identity();
-                    let caller = caller(&identity).map_err(LimitError::Missing)?;
-                    limit_for(caller.map(|principal| &**principal))
-                }
-                None => None,
-            };
-            *target = Some(Target {
-                digest: digest.map_err(LimitError::Missing)?,
-                limit,
-            });
+    fn request_targets(
+        &self,
+        ctx: &RequestContext,
+        request: RequestView<'_>,
+    ) -> Result<Targets, LimitError> {
+        if let [only] = &*self.0.tiers {
+            return Ok(Targets::from_slice(&[only.target(
+                self.0.seed,
+                ctx,
+                request,
+            )?]));
+        }
+        let target = |tier: &TierTable| tier.target(self.0.seed, ctx, request);
+        self.targets_by(self.0.tiers.iter().map(target))
+    }
+
+    /// At most one allocation, where collecting does not know beforehand how many there will be.
+    fn targets_by<E>(&self, each: impl Iterator<Item = Result<Target, E>>) -> Result<Targets, E> {
+        let mut targets = Targets::with_capacity(self.0.tiers.len());
+        for target in each {
+            targets.push(target?);
         }
         Ok(targets)
     }

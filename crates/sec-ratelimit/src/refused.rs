@@ -50,6 +50,7 @@ pub enum LimitError {
 pub(crate) const TYPE: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
 
 impl Refused {
+    #[inline]
     pub(crate) fn unless_allowed(decision: Decision, cost: u64) -> Result<Decision, Self> {
         if decision.is_allowed() {
             Ok(decision)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::response::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{Extensions, HeaderMap, HeaderValue, Request, Response};
 use sec_core::gate::OnResponse;
 use sec_core::{EventKind, OnRefusal, PathRules, Problem, RequestContext, RequestView, refuse};
 
@@ -41,7 +41,10 @@ type CountIf = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
 impl<L> Settings<L> {
     /// What the request costs, or that it is not limited here.
     #[allow(clippy::result_large_err, reason = "it moves into the future at once")]
-    pub(crate) fn cost(&self, view: RequestView<'_>) -> Result<Option<u64>, Response<Bytes>> {
+    pub(crate) fn cost<'a>(
+        &self,
+        view: RequestView<'a>,
+    ) -> Result<Option<(u64, &'a RequestContext)>, Response<Bytes>> {
         if !self.enabled {
             return Ok(None);
         }
@@ -57,7 +60,8 @@ impl<L> Settings<L> {
         {
             return Err(answer);
         }
-        Ok(Some(self.cost.as_ref().map_or(1, |cost| cost(view))))
+        let cost = self.cost.as_ref().map_or(1, |cost| cost(view));
+        Ok(Some((cost, ctx)))
     }
 
     /// Answers what took nothing. `Ok` in shadow mode: the request passes.
@@ -133,15 +137,34 @@ impl<L> Settings<L> {
     /// Tells the client how it stands, and leaves the decision with the response, unless a limiter
     /// further in was stricter.
     pub(crate) fn finish(&self, decision: Decision, parts: &mut Parts) {
+        self.finish_with(told(decision), parts);
+    }
+
+    /// [`finish`](Self::finish) with extensions that hold the decision.
+    fn finish_with(&self, told: Extensions, parts: &mut Parts) {
+        let Some(decision) = told.get::<Decision>() else {
+            return;
+        };
         if !self.shadow {
-            self.fields.write(&decision, &mut parts.headers);
+            self.fields.write(decision, &mut parts.headers);
+        }
+        if parts.extensions.is_empty() {
+            parts.extensions = told;
+            return;
         }
         let stricter =
             |inner: &Decision| !inner.is_allowed() || inner.remaining() < decision.remaining();
         if !parts.extensions.get::<Decision>().is_some_and(stricter) {
-            parts.extensions.insert(decision);
+            parts.extensions.extend(told);
         }
     }
+}
+
+/// Extensions for the response: a decision is large, and moved seldom this way.
+fn told(decision: Decision) -> Extensions {
+    let mut told = Extensions::new();
+    told.insert(decision);
+    told
 }
 
 impl Settings {
@@ -152,40 +175,64 @@ impl Settings {
         request: &mut Request<B>,
     ) -> Result<Option<Settle>, Response<Bytes>> {
         let view = RequestView::from(&*request);
-        let Some(cost) = self.cost(view)? else {
+        let Some((cost, ctx)) = self.cost(view)? else {
             return Ok(None);
         };
-        match self.limiter.reserve_request(view, cost) {
-            Ok(reservation) => {
-                self.record(reservation.decision(), view);
-                let extensions = request.extensions_mut();
-                extensions.insert(reservation.decision().clone());
+        match self.take(ctx, view, cost) {
+            Ok((decision, taken)) => {
+                self.record(&decision, view);
+                request.extensions_mut().insert(decision);
                 Ok(Some(Settle {
                     settings: self.clone(),
-                    reservation,
+                    taken,
                 }))
             }
             Err(error) => self.turn_away(error, cost, request).map(|()| None),
         }
+    }
+
+    fn take(
+        &self,
+        ctx: &RequestContext,
+        view: RequestView<'_>,
+        cost: u64,
+    ) -> Result<(Decision, Taken), LimitError> {
+        if self.count_if.is_some() {
+            let reservation = self.limiter.reserve_request(view, cost)?;
+            let decision = reservation.decision().clone();
+            return Ok((decision, Taken::Reserved(Box::new(reservation))));
+        }
+        // What nothing gives back needs no reservation.
+        let decision = self.limiter.check_within(ctx, view, cost)?;
+        let told = told(decision.clone());
+        Ok((decision, Taken::ForGood(told)))
     }
 }
 
 /// What is left to do once the head of the response is there.
 pub(crate) struct Settle {
     settings: Arc<Settings>,
-    reservation: Reservation,
+    taken: Taken,
+}
+
+enum Taken {
+    /// With the decision.
+    ForGood(Extensions),
+    Reserved(Box<Reservation>),
 }
 
 impl OnResponse for Settle {
     fn on_response(self, parts: &mut Parts) {
-        let decision = if self.settings.counts(parts) {
-            let decision = self.reservation.decision().clone();
-            self.reservation.commit();
-            decision
-        } else {
-            self.reservation.refund()
-        };
-        self.settings.finish(decision, parts);
+        let Self { settings, taken } = self;
+        match taken {
+            Taken::ForGood(told) => settings.finish_with(told, parts),
+            Taken::Reserved(reservation) if settings.counts(parts) => {
+                let decision = reservation.decision().clone();
+                reservation.commit();
+                settings.finish(decision, parts);
+            }
+            Taken::Reserved(reservation) => settings.finish(reservation.refund(), parts),
+        }
     }
 }
 

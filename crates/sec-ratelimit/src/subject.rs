@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use sec_core::{AddrGrouping, AddrPrefix};
 
-use crate::digest::{Digest, KeyHasher, Seed};
+use crate::digest::{Digest, KeyHasher, Seed, head};
 
 /// Whom one tier counts, put together from plain values.
 ///
@@ -30,6 +30,8 @@ pub struct Subject<'a> {
 }
 
 const MAX_PARTS: usize = 4;
+/// The kind of an IPv4 network among the parts of a key.
+const V4: u8 = 4;
 
 /// One value of a [`Subject`]: made from text, bytes, a number or an address.
 #[derive(Clone, Copy)]
@@ -39,7 +41,10 @@ pub struct SubjectPart<'a>(Part<'a>);
 pub(crate) enum Part<'a> {
     Text(&'a [u8]),
     Number(u64),
-    Group(AddrPrefix),
+    /// An IPv4 network: its first address, and the length of its prefix in the lowest byte.
+    V4(u64),
+    /// An IPv6 network: the length of its prefix, and its first address.
+    V6(u64, u128),
     /// Several values of one source, hashed together.
     Several(Digest),
     /// There is no value; all that have none share this one.
@@ -52,11 +57,16 @@ impl<'a> Subject<'a> {
 
     /// A subject of one part.
     #[must_use]
+    #[inline]
     pub fn of(part: impl Into<SubjectPart<'a>>) -> Self {
-        Self::everyone().and(part)
+        Self {
+            parts: [Some(part.into()), None, None, None],
+            ..Self::everyone()
+        }
     }
 
     /// The subject of a tier that counts everyone together: no parts.
+    #[inline]
     #[must_use]
     pub const fn everyone() -> Self {
         Self {
@@ -85,6 +95,7 @@ impl<'a> Subject<'a> {
         self
     }
 
+    #[inline]
     pub(crate) fn limit(&self) -> Option<u64> {
         self.limit
     }
@@ -93,12 +104,22 @@ impl<'a> Subject<'a> {
     pub(crate) fn group(&self) -> Option<AddrPrefix> {
         let mut parts = self.parts.iter().flatten();
         match (parts.next(), parts.next()) {
-            (Some(SubjectPart(Part::Group(group))), None) => Some(*group),
+            (Some(SubjectPart(part)), None) => part.group(),
             _ => None,
         }
     }
 
+    #[inline]
     pub(crate) fn digest(&self, seed: Seed) -> Result<Digest, SubjectError> {
+        if let [Some(SubjectPart(part)), None, ..] = self.parts
+            && let Some(digest) = part.alone(seed)
+        {
+            return Ok(digest);
+        }
+        self.digest_in_full(seed)
+    }
+
+    fn digest_in_full(&self, seed: Seed) -> Result<Digest, SubjectError> {
         if self.overfull {
             return Err(SubjectError::TooManyParts);
         }
@@ -134,7 +155,45 @@ pub enum SubjectError {
 }
 
 impl Part<'_> {
+    /// The digest of a key that is this part and nothing else, where it is quickly known.
+    #[inline]
+    pub(crate) fn alone(self, seed: Seed) -> Option<Digest> {
+        match self {
+            Self::V4(network) => seed.of_word(head(V4, network)),
+            _ => None,
+        }
+    }
+
+    /// All addresses are kept as words: what is copied byte by byte and read as words at once stalls.
+    #[inline]
+    pub(crate) fn of_group(group: AddrPrefix) -> Self {
+        let bits = u64::from(group.bits());
+        match group.network() {
+            IpAddr::V4(address) => Self::V4(u64::from(address.to_bits()).wrapping_shl(8) | bits),
+            IpAddr::V6(address) => Self::V6(bits, address.to_bits()),
+        }
+    }
+
+    fn group(self) -> Option<AddrPrefix> {
+        let (bits, network): (u8, IpAddr) = match self {
+            Self::V4(network) => {
+                let [.., a, b, c, d, bits] = network.to_be_bytes();
+                (bits, [a, b, c, d].into())
+            }
+            Self::V6(bits, network) => (u8::try_from(bits).ok()?, network.to_be_bytes().into()),
+            _ => return None,
+        };
+        // The other family's length is not used.
+        let grouping = if network.is_ipv4() {
+            AddrGrouping::new(bits, 64)
+        } else {
+            AddrGrouping::new(32, bits)
+        };
+        Some(grouping.ok()?.group(network))
+    }
+
     /// The bytes here are part of the key's meaning: the same for a subject and for a `Key`.
+    #[inline]
     pub(crate) fn feed(self, hasher: &mut KeyHasher) {
         match self {
             Self::Text(bytes) => hasher.part(1, bytes),
@@ -142,19 +201,10 @@ impl Part<'_> {
                 hasher.head(2, 8);
                 hasher.words([number]);
             }
-            Self::Group(group) => {
-                let bits = u64::from(group.bits());
-                match group.network() {
-                    IpAddr::V4(address) => {
-                        let address = u64::from(address.to_bits());
-                        hasher.head(4, address.wrapping_shl(8) | bits);
-                    }
-                    IpAddr::V6(address) => {
-                        let octets = address.octets();
-                        hasher.head(6, bits);
-                        hasher.write(&octets);
-                    }
-                }
+            Self::V4(network) => hasher.head(V4, network),
+            Self::V6(bits, network) => {
+                hasher.head(6, bits);
+                hasher.write(&network.to_be_bytes());
             }
             Self::Several(digest) => {
                 hasher.head(3, 16);
@@ -171,7 +221,7 @@ impl std::fmt::Debug for SubjectPart<'_> {
         f.write_str(match self.0 {
             Part::Text(_) => "text",
             Part::Number(_) => "number",
-            Part::Group(_) => "address group",
+            Part::V4(_) | Part::V6(..) => "address group",
             Part::Several(_) => "several",
             Part::Absent => "absent",
         })
@@ -179,6 +229,7 @@ impl std::fmt::Debug for SubjectPart<'_> {
 }
 
 impl<'a> From<&'a str> for SubjectPart<'a> {
+    #[inline]
     fn from(text: &'a str) -> Self {
         Self(Part::Text(text.as_bytes()))
     }
@@ -197,22 +248,31 @@ impl<'a> From<&'a [u8]> for SubjectPart<'a> {
 }
 
 impl From<u64> for SubjectPart<'_> {
+    #[inline]
     fn from(number: u64) -> Self {
         Self(Part::Number(number))
     }
 }
 
 impl From<AddrPrefix> for SubjectPart<'_> {
+    #[inline]
     fn from(group: AddrPrefix) -> Self {
-        Self(Part::Group(group))
+        Self(Part::of_group(group))
     }
 }
 
 /// A single address is grouped as [`AddrGrouping`] does by default (IPv6 by /64), since one client
 /// can pick its address within its network freely.
 impl From<IpAddr> for SubjectPart<'_> {
+    #[inline]
     fn from(address: IpAddr) -> Self {
-        Self(Part::Group(AddrGrouping::default().group(address)))
+        const WHOLE: u64 = 32;
+        match address {
+            IpAddr::V4(address) => Self(Part::V4(
+                u64::from(address.to_bits()).wrapping_shl(8) | WHOLE,
+            )),
+            IpAddr::V6(_) => Self(Part::of_group(AddrGrouping::default().group(address))),
+        }
     }
 }
 

@@ -2,25 +2,23 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use sec_core::Clock;
+use sec_core::{RequestContext, RequestView};
 
-use crate::decision::{MAX_TIERS, Policy, TierState, Verdict};
-use crate::digest::{Digest, Seed};
-use crate::quota::{Algorithm, nanos};
-use crate::store::{
-    Ask, FastTable, HORIZON, Hold, ORIGIN, Packed, Place, Seen, Shard, Table, Take,
-};
+use crate::decision::{MAX_TIERS, PerTier, Policies, TierState, Verdict};
+use crate::digest::{Digest, Seed, id};
+use crate::key::caller;
+use crate::quota::Algorithm;
+use crate::store::{Ask, FastTable, Hold, Packed, Place, Seen, Shard, Table, Take};
 use crate::tier::Tier;
-use crate::{Answer, Decision, OnExceed, Standing};
+use crate::time::Time;
+use crate::{Answer, Decision, LimitError, OnExceed, Standing};
 
 /// What the clones of a [`Limiter`](crate::Limiter) and its reservations share.
 pub(crate) struct Tables {
     pub(crate) tiers: Box<[TierTable]>,
-    pub(crate) policies: Arc<[Policy]>,
+    pub(crate) policies: Arc<Policies>,
     pub(crate) seed: Seed,
-    pub(crate) clock: Arc<dyn Clock>,
-    /// The clock's reading when the limiter was built.
-    pub(crate) origin: u64,
+    pub(crate) time: Time,
 }
 
 pub(crate) struct TierTable {
@@ -36,7 +34,8 @@ pub(crate) struct TierTable {
 pub(crate) struct Lane<'a> {
     tier: &'a TierTable,
     table: &'a FastTable,
-    rule: Packed,
+    /// For a caller's own limit.
+    own: Option<Packed>,
     now: u64,
 }
 
@@ -48,109 +47,138 @@ pub(crate) struct Target {
     pub(crate) limit: Option<u64>,
 }
 
-pub(crate) type Targets = [Option<Target>; MAX_TIERS];
-pub(crate) type Holds = [Hold; MAX_TIERS];
+pub(crate) type Targets = PerTier<Target>;
+pub(crate) type Holds = PerTier<Hold>;
 
 impl Tables {
     /// The answer alone, where one tier decides without a lock.
     #[inline]
     pub(crate) fn answer(&self, target: &Target, cost: u64) -> Option<Answer> {
-        let lane = self.lane(target)?;
-        let demanding_only = lane.tier.demands();
-        let seen = lane.take(target, cost, true, false);
-        Some(if demanding_only {
+        let (tier, table) = self.alone()?;
+        if target.limit.is_some() {
+            return None;
+        }
+        // Memory is asked before the clock, so that its answer is there or under way afterwards.
+        let sought = table.seek(target.digest);
+        let ask = Ask {
+            rule: &table.base,
+            now: self.time.packed()?,
+            cost,
+            take: tier.takes(),
+            refundable: false,
+        };
+        let answer = table.answer(&sought, &ask);
+        Some(if tier.demands() {
             Answer::Admit
         } else {
-            seen.answer
+            answer
         })
     }
 
-    pub(crate) fn lane(&self, target: &Target) -> Option<Lane<'_>> {
+    /// The only tier, and its table without locks.
+    #[inline]
+    fn alone(&self) -> Option<(&TierTable, &FastTable)> {
         let tier = self.tiers.first()?;
-        let table = tier.fast.as_ref()?;
-        let rule = match target.limit {
-            None => table.base,
-            Some(limit) => table.base.with(&tier.tier.quota.algorithm_for(limit))?,
+        Some((tier, tier.fast.as_ref()?))
+    }
+
+    #[inline]
+    pub(crate) fn lane(&self, target: &Target) -> Option<Lane<'_>> {
+        let (tier, table) = self.alone()?;
+        let own = match target.limit {
+            None => None,
+            Some(limit) => Some(table.base.with(&tier.tier.quota.algorithm_for(limit))?),
         };
-        let now = nanos(self.clock.monotonic());
-        let now = now.saturating_sub(self.origin).saturating_add(ORIGIN);
-        (now < HORIZON).then_some(Lane {
+        let now = self.time.packed()?;
+        Some(Lane {
             tier,
             table,
-            rule,
+            own,
             now,
         })
     }
 
-    fn undecided(&self) -> Decision {
+    /// The decision of all tiers, for who never gives back.
+    #[inline]
+    pub(crate) fn decide(&self, targets: &Targets, cost: u64, take: bool) -> Decision {
+        if let [target] = &**targets
+            && let Some(lane) = self.lane(target)
+        {
+            let seen = lane.seen(target, cost, take, false);
+            return self.decision(lane.state(target, &seen));
+        }
+        self.decide_locked(targets, cost, take).0
+    }
+
+    /// The decision of all tiers, and what a refund needs.
+    #[inline]
+    pub(crate) fn reserve(&self, targets: &Targets, cost: u64) -> (Decision, Holds) {
+        if let [target] = &**targets
+            && let Some(lane) = self.lane(target)
+        {
+            let seen = lane.seen(target, cost, true, true);
+            let decision = self.decision(lane.state(target, &seen));
+            return (decision, Holds::from_slice(&[seen.hold]));
+        }
+        self.decide_locked(targets, cost, true)
+    }
+
+    #[inline]
+    fn decision(&self, only: TierState) -> Decision {
         Decision {
             policies: self.policies.clone(),
-            tiers: [TierState::default(); MAX_TIERS],
+            tiers: PerTier::from_slice(&[only]),
         }
     }
 
-    /// The decision of all tiers.
-    pub(crate) fn decide(&self, targets: &Targets, cost: u64, take: bool) -> (Decision, Holds) {
-        if let [Some(target), ..] = targets
-            && let Some(lane) = self.lane(target)
-        {
-            let seen = lane.take(target, cost, take, true);
-            let mut decision = self.undecided();
-            let mut holds = Holds::default();
-            let ([state, ..], [hold, ..]) = (&mut decision.tiers, &mut holds);
-            *state = lane.state(target, &seen);
-            *hold = seen.hold;
-            return (decision, holds);
+    fn lock(&self, targets: &Targets) -> [Option<MutexGuard<'_, Shard>>; MAX_TIERS] {
+        let mut shards = [const { None }; MAX_TIERS];
+        for (shard, (tier, target)) in shards.iter_mut().zip(self.tiers.iter().zip(targets)) {
+            *shard = tier.table.lock(target.digest);
         }
-        self.decide_locked(targets, cost, take)
+        shards
     }
 
     /// Locks in the order of the tiers, asks all, takes from all or none.
     fn decide_locked(&self, targets: &Targets, cost: u64, take: bool) -> (Decision, Holds) {
-        let mut decision = self.undecided();
-        let mut holds = Holds::default();
-        let mut locked: [Option<(MutexGuard<'_, Shard>, Place)>; MAX_TIERS] =
-            [const { None }; MAX_TIERS];
-        let tiers = || self.tiers.iter().zip(targets.iter().flatten());
-
-        let mut shards: [Option<MutexGuard<'_, Shard>>; MAX_TIERS] = [const { None }; MAX_TIERS];
-        for (shard, (tier, target)) in shards.iter_mut().zip(tiers()) {
-            *shard = tier.table.lock(target.digest);
-        }
+        let tiers = || self.tiers.iter().zip(targets);
+        let shards = self.lock(targets);
         // Read under the locks, so that every shard sees its instants in order.
-        let now = nanos(self.clock.monotonic());
+        let now = self.time.nanos();
 
         let mut refused = false;
-        for (((shard, locked), state), (tier, target)) in shards
-            .into_iter()
-            .zip(&mut locked)
-            .zip(&mut decision.tiers)
-            .zip(tiers())
-        {
-            let Some(shard) = shard else { continue };
-            let algorithm = tier.algorithm_for(target);
-            let place = shard.find(target.digest, now);
-            *state = tier.state(target);
-            state.shared = place.overflow;
-            state.verdict = shard.answer(place, &algorithm, now, cost).into();
-            state.standing = shard.standing(place, &algorithm, now);
+        let mut locked: [Option<(MutexGuard<'_, Shard>, Place)>; MAX_TIERS] =
+            [const { None }; MAX_TIERS];
+        let mut decision = Decision {
+            policies: self.policies.clone(),
+            tiers: PerTier::with_capacity(targets.len()),
+        };
+        for ((shard, locked), (tier, target)) in shards.into_iter().zip(&mut locked).zip(tiers()) {
+            let mut state = tier.state(target);
+            *locked = shard.map(|shard| {
+                let algorithm = tier.algorithm_for(target);
+                let place = shard.find(target.digest, now);
+                state.shared = place.overflow;
+                state.verdict = shard.answer(place, &algorithm, now, cost).into();
+                state.standing = shard.standing(place, &algorithm, now);
+                (shard, place)
+            });
             refused |= state.verdict != Verdict::Admitted && !state.demanding_only;
-            *locked = Some((shard, place));
+            decision.tiers.push(state);
         }
         if refused || !take {
-            return (decision, holds);
+            return (decision, Holds::new());
         }
-        for (((locked, state), hold), (tier, target)) in locked
-            .iter_mut()
-            .zip(&mut decision.tiers)
-            .zip(&mut holds)
-            .zip(tiers())
+        let mut holds = Holds::with_capacity(targets.len());
+        for ((locked, state), (tier, target)) in
+            locked.iter_mut().zip(&mut decision.tiers).zip(tiers())
         {
             let Some((shard, place)) = locked else {
+                holds.push(Hold::default());
                 continue;
             };
             let algorithm = tier.algorithm_for(target);
-            *hold = shard.take(
+            let hold = shard.take(
                 target.digest,
                 *place,
                 &algorithm,
@@ -158,7 +186,8 @@ impl Tables {
                 cost,
                 state.demanding_only,
             );
-            state.standing = shard.standing(Shard::place_of(*hold), &algorithm, now);
+            state.standing = shard.standing(Shard::place_of(hold), &algorithm, now);
+            holds.push(hold);
         }
         (decision, holds)
     }
@@ -171,7 +200,7 @@ impl Tables {
         holds: &Holds,
         change: Change,
     ) {
-        if let ([Some(target), ..], [hold, ..], [state, ..]) = (targets, holds, &mut decision.tiers)
+        if let ([target], [hold], [state]) = (&**targets, &**holds, &mut *decision.tiers)
             && hold.fast
         {
             if let Some(lane) = self.lane(target) {
@@ -179,12 +208,9 @@ impl Tables {
             }
             return;
         }
-        let mut shards: [Option<MutexGuard<'_, Shard>>; MAX_TIERS] = [const { None }; MAX_TIERS];
-        let tiers = || self.tiers.iter().zip(targets.iter().flatten());
-        for (shard, (tier, target)) in shards.iter_mut().zip(tiers()) {
-            *shard = tier.table.lock(target.digest);
-        }
-        let now = nanos(self.clock.monotonic());
+        let tiers = || self.tiers.iter().zip(targets);
+        let mut shards = self.lock(targets);
+        let now = self.time.nanos();
         for (((shard, state), hold), (tier, target)) in shards
             .iter_mut()
             .zip(&mut decision.tiers)
@@ -217,32 +243,38 @@ pub(crate) enum Change {
 impl Lane<'_> {
     pub(crate) fn overwrite(&self, target: &Target, used: u64) -> bool {
         self.table
-            .overwrite(target.digest, &self.rule, self.now, used)
+            .overwrite(target.digest, self.rule(), self.now, used)
     }
 
-    fn take(&self, target: &Target, cost: u64, take: bool, refundable: bool) -> Seen {
-        let take = match (take, self.tier.demands()) {
-            (false, _) => Take::Never,
-            (true, false) => Take::IfItFits,
-            (true, true) => Take::Saturating,
-        };
-        self.ask(target, cost, take, refundable)
+    #[inline]
+    fn rule(&self) -> &Packed {
+        self.own.as_ref().unwrap_or(&self.table.base)
     }
 
-    fn ask(&self, target: &Target, cost: u64, take: Take, refundable: bool) -> Seen {
-        let ask = Ask {
-            rule: &self.rule,
+    /// Asks, and takes if told so.
+    #[inline]
+    fn seen(&self, target: &Target, cost: u64, take: bool, refundable: bool) -> Seen {
+        let take = if take { self.tier.takes() } else { Take::Never };
+        let sought = self.table.seek(target.digest);
+        self.table
+            .decide(&sought, &self.ask(cost, take, refundable))
+    }
+
+    #[inline]
+    fn ask(&self, cost: u64, take: Take, refundable: bool) -> Ask<'_> {
+        Ask {
+            rule: self.rule(),
             now: self.now,
             cost,
             take,
             refundable,
-        };
-        self.table.decide(target.digest, &ask)
+        }
     }
 
+    #[inline]
     fn state(&self, target: &Target, seen: &Seen) -> TierState {
         TierState {
-            standing: self.rule.standing(seen.word, self.now),
+            standing: self.rule().standing(seen.word, self.now),
             verdict: seen.answer.into(),
             shared: seen.shared,
             ..self.tier.state(target)
@@ -252,7 +284,7 @@ impl Lane<'_> {
     fn settle(&self, target: &Target, hold: &Hold, change: Change) -> Standing {
         match change {
             Change::GiveBack(units) => {
-                self.table.give_back(&self.rule, self.now, hold, units);
+                self.table.give_back(self.rule(), self.now, hold, units);
             }
             Change::TakeMore(units) => {
                 let take = if self.tier.demands() {
@@ -260,11 +292,12 @@ impl Lane<'_> {
                 } else {
                     Take::Always
                 };
-                let _ = self.ask(target, units, take, false);
+                let sought = self.table.seek(target.digest);
+                let _ = self.table.decide(&sought, &self.ask(units, take, false));
             }
         }
-        let seen = self.ask(target, 0, Take::Never, false);
-        self.rule.standing(seen.word, self.now)
+        let seen = self.seen(target, 0, false, false);
+        self.rule().standing(seen.word, self.now)
     }
 }
 
@@ -279,6 +312,15 @@ impl From<Answer> for Verdict {
 }
 
 impl TierTable {
+    #[inline]
+    fn takes(&self) -> Take {
+        if self.demands() {
+            Take::Saturating
+        } else {
+            Take::IfItFits
+        }
+    }
+
     fn demands(&self) -> bool {
         self.tier.on_exceed == OnExceed::Demand
     }
@@ -290,12 +332,32 @@ impl TierTable {
         }
     }
 
+    /// Whom a request concerns here, and the limit that applies to them.
+    #[inline]
+    pub(crate) fn target(
+        &self,
+        seed: Seed,
+        ctx: &RequestContext,
+        request: RequestView<'_>,
+    ) -> Result<Target, LimitError> {
+        let tier = &self.tier;
+        let digest = tier.key.digest(seed, ctx, request);
+        let digest = digest.map_err(LimitError::Missing)?;
+        let limit = match &tier.limit_for {
+            Some(limit_for) => {
+                let identity = ctx.identity();
+                let caller = caller(&identity).map_err(LimitError::Missing)?;
+                limit_for(caller.map(|principal| &**principal))
+            }
+            None => None,
+        };
+        Ok(Target { digest, limit })
+    }
+
     fn state(&self, target: &Target) -> TierState {
-        let [low, high] = target.digest;
         TierState {
             quota: target.limit.unwrap_or(self.tier.quota.limit()),
-            // Neither half of the digest, which also chooses the slot, can be told from it.
-            partition: low ^ high.rotate_left(32),
+            partition: id(target.digest),
             demanding_only: self.demands(),
             ..TierState::default()
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sec_core::Principal;
 
+use crate::decision::Policy;
 use crate::{Key, Quota};
 
 /// One tier of a [`Limiter`](crate::Limiter).
@@ -94,6 +95,19 @@ impl Tier {
     pub fn capacity(mut self, keys: usize) -> Self {
         self.capacity = Some(keys);
         self
+    }
+}
+
+impl Tier {
+    pub(crate) fn policy(&self) -> Policy {
+        Policy {
+            name: self.name.as_str().into(),
+            item: format!("\"{}\"", self.name).into(),
+            key: self.key.label().into(),
+            quota: self.quota.limit(),
+            window: self.quota.window(),
+            demanding_only: self.on_exceed == OnExceed::Demand,
+        }
     }
 }
 

@@ -70,8 +70,16 @@ impl AddrGrouping {
     }
 
     /// The group of an address.
+    #[inline]
     #[must_use]
     pub fn group(self, address: IpAddr) -> AddrPrefix {
+        if let (IpAddr::V4(_), 32) = (address, self.v4) {
+            return AddrPrefix(address.into());
+        }
+        self.cut(address)
+    }
+
+    fn cut(self, address: IpAddr) -> AddrPrefix {
         let address = address.to_canonical();
         let bits = if address.is_ipv4() { self.v4 } else { self.v6 };
         AddrPrefix(
@@ -90,12 +98,14 @@ impl Default for AddrGrouping {
 
 impl AddrPrefix {
     /// The first address of the prefix.
+    #[inline]
     #[must_use]
     pub fn network(&self) -> IpAddr {
         self.0.addr()
     }
 
     /// How many bits the prefix has.
+    #[inline]
     #[must_use]
     pub fn bits(&self) -> u8 {
         self.0.prefix_len()

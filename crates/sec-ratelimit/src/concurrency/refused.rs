@@ -7,7 +7,7 @@ use http::StatusCode;
 use sec_core::{EventKind, MissingLayer, Outcome, Problem, RequestContext};
 
 use crate::SubjectError;
-use crate::digest::Digest;
+use crate::digest::{Digest, id};
 use crate::refused::TYPE;
 
 /// As many of a key are under way as are allowed.
@@ -40,12 +40,11 @@ pub enum ConcurrencyError {
 }
 
 impl ConcurrencyRefused {
-    pub(super) fn new(name: Arc<str>, limit: u64, [low, high]: Digest, degraded: bool) -> Self {
+    pub(super) fn new(name: Arc<str>, limit: u64, digest: Digest, degraded: bool) -> Self {
         Self {
             name,
             limit,
-            // Neither half of the digest, which also chooses the place, can be told from it.
-            partition: low ^ high.rotate_left(32),
+            partition: id(digest),
             degraded,
         }
     }

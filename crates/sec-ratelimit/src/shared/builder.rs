@@ -10,7 +10,7 @@ use super::breaker::Breaker;
 use super::denials::Denials;
 use super::limiter::{Inner, LocalShare, OnError};
 use super::store::SharedStore;
-use crate::decision::{MAX_TIERS, Policy};
+use crate::decision::{MAX_TIERS, Policies};
 use crate::digest::Seed;
 use crate::quota::nanos;
 use crate::{
@@ -202,11 +202,7 @@ impl SharedLimiterBuilder {
                 nodes,
             }),
         };
-        let policies = self.tiers.iter().map(|tier| Policy {
-            name: tier.name.as_str().into(),
-            key: tier.key.label().into(),
-            window: tier.quota.window(),
-        });
+        let policies = Policies::new(self.tiers.iter().map(Tier::policy), None);
         let name: Arc<str> = self.name.into();
         let one_subject = match &*self.tiers {
             [only] => !only.key.is_global(),
@@ -217,7 +213,7 @@ impl SharedLimiterBuilder {
             [] => false,
         };
         Ok(SharedLimiter::from(Inner {
-            policies: policies.collect(),
+            policies,
             names: self
                 .tiers
                 .iter()

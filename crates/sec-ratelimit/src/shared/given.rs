@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::store::{Ask, Given, StoreError, TierGiven};
-use crate::decision::{MAX_TIERS, Policy, TierState, Verdict};
+use super::store::{Ask, Given, SharedTier, StoreError, TierGiven};
+use crate::decision::{Policies, TierState, Verdict};
+use crate::digest::id;
 use crate::{Answer, Decision, Standing};
 
 /// What a decision needs to know of its tiers beside the store's answer.
 pub(super) struct Frame<'a> {
-    pub(super) policies: &'a Arc<[Policy]>,
+    pub(super) policies: &'a Arc<Policies>,
     /// The units per window, one per tier.
     pub(super) quotas: &'a [u64],
     pub(super) ask: &'a Ask,
@@ -36,13 +37,11 @@ impl Frame<'_> {
     }
 
     fn with(&self, fill: impl Fn(usize, &mut TierState)) -> Decision {
-        let mut tiers = [TierState::default(); MAX_TIERS];
         let asked = self.ask.tiers.iter().zip(self.quotas);
-        for (index, (state, (tier, quota))) in tiers.iter_mut().zip(asked).enumerate() {
-            let [low, high] = tier.digest;
-            *state = TierState {
+        let state = |(index, (tier, quota)): (usize, (&SharedTier, &u64))| {
+            let mut state = TierState {
                 quota: *quota,
-                partition: low ^ high.rotate_left(32),
+                partition: id(tier.digest),
                 demanding_only: tier.demands,
                 standing: Standing {
                     limit: tier.rule.limit(),
@@ -50,11 +49,12 @@ impl Frame<'_> {
                 },
                 ..TierState::default()
             };
-            fill(index, state);
-        }
+            fill(index, &mut state);
+            state
+        };
         Decision {
             policies: self.policies.clone(),
-            tiers,
+            tiers: asked.enumerate().map(state).collect(),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::denials::Denials;
 use super::given::{Frame, degrade};
 use super::reservation::Held;
 use super::store::{Ask, Change, Given, Hold, SharedStore, SharedTier, StoreError, StoreFuture};
-use crate::decision::Policy;
+use crate::decision::Policies;
 use crate::digest::{Digest, Seed};
 use crate::key::caller;
 use crate::quota::nanos;
@@ -63,7 +63,7 @@ pub(super) struct Inner {
     pub(super) name: Arc<str>,
     pub(super) tiers: Vec<Tier>,
     pub(super) names: Vec<Arc<str>>,
-    pub(super) policies: Arc<[Policy]>,
+    pub(super) policies: Arc<Policies>,
     /// All tiers count the same subject, and none of them everyone.
     pub(super) one_subject: bool,
     pub(super) seed: Seed,

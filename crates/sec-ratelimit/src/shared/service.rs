@@ -42,7 +42,7 @@ where
         let view = RequestView::from(&request);
         let asked = settings
             .cost(view)
-            .map(|cost| cost.map(|cost| (cost, settings.limiter.reserve_request(view, cost))));
+            .map(|cost| cost.map(|(cost, _)| (cost, settings.limiter.reserve_request(view, cost))));
         SharedRateLimitFuture(Box::pin(async move {
             let taken = match asked {
                 Err(response) => return Ok(response.map(Body::owned)),

@@ -25,6 +25,7 @@ pub(crate) struct Ask<'a> {
 }
 
 impl Ask<'_> {
+    #[inline]
     pub(super) fn takes(&self, answer: Answer) -> bool {
         match self.take {
             Take::Never => false,
@@ -33,6 +34,7 @@ impl Ask<'_> {
         }
     }
 
+    #[inline]
     pub(super) fn apply(&self, word: Word) -> (Word, Mark) {
         let saturating = self.take == Take::Saturating;
         self.rule.take(word, self.now, self.cost, saturating)

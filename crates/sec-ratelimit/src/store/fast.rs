@@ -26,30 +26,33 @@
 //! while its slot changes hands a multiple of 64 times and ends in the very same state; one cost
 //! would then count for another key.
 //!
-//! Two keys with one fingerprint would share a quota. They must also meet in a bucket, which other
-//! bits of the digest choose: among a million keys the chance that any two do is below
+//! Two keys with one fingerprint would share a quota. Addresses of IPv4 cannot: their fingerprint is a
+//! permutation of the address (see [`digest`](crate::digest)). Other keys must also meet in a bucket, which
+//! other bits of the digest choose: among a million keys the chance that any two do is below
 //! 10⁶ × 16 / 2⁶⁴, one in 10¹².
 
 use std::mem::size_of;
 use std::sync::PoisonError;
 
+use super::BUCKET;
 use super::ask::{Ask, Seen};
 use super::layout::Layout;
 use super::packed::{Packed, Word};
+use super::seats::{Found, Home, Sought};
 use super::slot::{Hold, Mark};
 use super::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
-use super::{BUCKET, scale};
+use crate::Answer;
 use crate::digest::Digest;
 
 /// The states of one tier's keys.
 #[derive(Debug)]
 pub(crate) struct FastTable {
-    buckets: Box<[Bucket]>,
+    pub(super) buckets: Box<[Bucket]>,
     shards: Box<[Shard]>,
     /// What the refunds of each slot gave back, for buckets only: see
     /// [`Gcra::give_back`](crate::Gcra::give_back).
     returned: Box<[AtomicU64]>,
-    layout: Layout,
+    pub(super) layout: Layout,
     /// What decides whether a slot is spent.
     pub(crate) base: Packed,
 }
@@ -57,13 +60,13 @@ pub(crate) struct FastTable {
 /// Two cache lines.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Bucket([Slot; BUCKET]);
+pub(super) struct Bucket(pub(super) [Slot; BUCKET]);
 
 #[derive(Debug, Default)]
-struct Slot {
+pub(crate) struct Slot {
     /// 0 for a slot that was never used.
-    key: AtomicU64,
-    word: AtomicU64,
+    pub(super) key: AtomicU64,
+    pub(super) word: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -74,10 +77,6 @@ struct Shard {
     /// The state that the keys without room share.
     overflow: AtomicU64,
 }
-
-/// A key goes to its second bucket only if its first has fewer free slots than this, and than the
-/// second. With fewer a full table has a key without room now and then.
-const ENOUGH: usize = 4;
 
 /// The bytes of a table of this many keys.
 pub(crate) fn bytes_for(keys: usize, rule: &Packed) -> usize {
@@ -105,13 +104,6 @@ fn many<T: Default>(n: usize) -> Box<[T]> {
     std::iter::repeat_with(T::default).take(n).collect()
 }
 
-/// Where a key may be.
-struct Home {
-    key: u64,
-    shard: usize,
-    buckets: [usize; 2],
-}
-
 impl FastTable {
     pub(crate) fn new(keys: usize, base: Packed) -> Self {
         let layout = Layout::of(keys);
@@ -132,23 +124,44 @@ impl FastTable {
             + std::mem::size_of_val(&*self.returned)
     }
 
+    /// Answers, and takes if told so and the answer allows it; for who never gives anything back.
+    #[inline]
+    pub(crate) fn answer(&self, sought: &Sought<'_>, ask: &Ask<'_>) -> Answer {
+        let Sought { home, slot } = sought;
+        if let Some((slot, _)) = slot
+            && let Some(done) = on(slot, home.key, ask, || 0)
+        {
+            return done.answer;
+        }
+        self.decide_further(home, ask).answer
+    }
+
     /// Answers, and takes if told so and the answer allows it.
     #[inline]
-    pub(crate) fn decide(&self, digest: Digest, ask: &Ask<'_>) -> Seen {
-        let home = self.home(digest);
-        for bucket in home.buckets {
-            let slots = self.slots(bucket);
-            for (at, slot) in slots.iter().enumerate() {
-                if slot.key.load(Ordering::Acquire) == home.key {
-                    let index = bucket.saturating_mul(BUCKET).saturating_add(at);
-                    return match self.on(slot, home.key, index, ask) {
-                        Some(seen) => seen,
-                        None => self.decide_locked(&home, ask),
-                    };
-                }
-            }
+    pub(crate) fn decide(&self, sought: &Sought<'_>, ask: &Ask<'_>) -> Seen {
+        let Sought { home, slot } = sought;
+        if let Some((slot, index)) = slot
+            && let Some(done) = on(slot, home.key, ask, || self.returned(*index, ask))
+        {
+            return done.seen(*index);
         }
-        self.decide_locked(&home, ask)
+        self.decide_further(home, ask)
+    }
+
+    /// Decides on a key that is not in its first bucket.
+    fn decide_further(&self, home: &Home, ask: &Ask<'_>) -> Seen {
+        if let Some((slot, index)) = self.known(self.second(home), home.key)
+            && let Some(done) = on(slot, home.key, ask, || self.returned(index, ask))
+        {
+            return done.seen(index);
+        }
+        self.decide_locked(home, ask)
+    }
+
+    #[inline]
+    fn returned(&self, index: usize, ask: &Ask<'_>) -> u64 {
+        let returned = self.returned.get(index).filter(|_| ask.refundable);
+        returned.map_or(0, |sum| sum.load(Ordering::Acquire))
     }
 
     /// Gives back to the state that the hold was taken from, if it is still there.
@@ -223,50 +236,6 @@ impl FastTable {
         }
     }
 
-    /// Decides on a known slot. `None` if it is changing hands.
-    #[inline]
-    fn on(&self, slot: &Slot, key: u64, index: usize, ask: &Ask<'_>) -> Option<Seen> {
-        loop {
-            let word = Word(slot.word.load(Ordering::Acquire));
-            if word.is_empty() || slot.key.load(Ordering::Acquire) != key {
-                return None;
-            }
-            match self.step(&slot.word, word, index, ask) {
-                Step::Done(seen) => return Some(seen),
-                Step::Again => {}
-                Step::Only(seen) => {
-                    let after = Word(slot.word.load(Ordering::Acquire));
-                    return (after.tenure() == word.tenure()).then_some(seen);
-                }
-            }
-        }
-    }
-
-    #[inline]
-    fn step(&self, at: &AtomicU64, word: Word, index: usize, ask: &Ask<'_>) -> Step {
-        let answer = ask.rule.answer(word, ask.now, ask.cost);
-        let mut seen = Seen {
-            answer,
-            word,
-            shared: false,
-            hold: Hold::default(),
-        };
-        if !ask.takes(answer) {
-            return Step::Only(seen);
-        }
-        let returned = self.returned.get(index).filter(|_| ask.refundable);
-        // Before the swap: see `give_back`.
-        let returned = returned.map_or(0, |sum| sum.load(Ordering::Acquire));
-        let (next, mark) = ask.apply(word);
-        let swap = at.compare_exchange_weak(word.0, next.0, Ordering::AcqRel, Ordering::Relaxed);
-        if swap.is_err() {
-            return Step::Again;
-        }
-        seen.word = next;
-        seen.hold = hold(index, next, mark, returned);
-        Step::Done(seen)
-    }
-
     /// Decides on a key that has no slot, or whose slot was changing hands.
     #[cold]
     fn decide_locked(&self, home: &Home, ask: &Ask<'_>) -> Seen {
@@ -274,21 +243,15 @@ impl FastTable {
         loop {
             match self.find(home, ask.now) {
                 Found::Own(slot, index) => {
-                    if let Some(seen) = self.on(slot, home.key, index, ask) {
-                        return seen;
+                    if let Some(done) = on(slot, home.key, ask, || self.returned(index, ask)) {
+                        return done.seen(index);
                     }
                 }
                 Found::Room(slot, index, old) => {
                     let fresh = old.next_tenure();
                     let answer = ask.rule.answer(fresh, ask.now, ask.cost);
-                    let mut seen = Seen {
-                        answer,
-                        word: fresh,
-                        shared: false,
-                        hold: Hold::default(),
-                    };
                     if !ask.takes(answer) {
-                        return seen;
+                        return Done::only(answer, fresh).seen(index);
                     }
                     let handed_over = slot.word.compare_exchange(
                         old.0,
@@ -299,14 +262,12 @@ impl FastTable {
                     if handed_over.is_err() {
                         continue; // its key took something: judge anew
                     }
-                    let returned = self.returned.get(index).filter(|_| ask.refundable);
-                    let returned = returned.map_or(0, |sum| sum.load(Ordering::Acquire));
-                    let (first, mark) = ask.apply(fresh);
+                    let returned = self.returned(index, ask);
+                    let (word, mark) = ask.apply(fresh);
                     slot.key.store(home.key, Ordering::Release);
-                    slot.word.store(first.0, Ordering::Release);
-                    seen.word = first;
-                    seen.hold = hold(index, first, mark, returned);
-                    return seen;
+                    slot.word.store(word.0, Ordering::Release);
+                    let took = Some((mark, returned));
+                    return Done { answer, word, took }.seen(index);
                 }
                 Found::Nothing => {
                     let Some(shard) = self.shards.get(home.shard) else {
@@ -315,80 +276,17 @@ impl FastTable {
                     let index = self.buckets.len().saturating_mul(BUCKET);
                     let index = index.saturating_add(home.shard);
                     let word = Word(shard.overflow.load(Ordering::Acquire));
-                    match self.step(&shard.overflow, word, index, ask) {
-                        Step::Done(seen) | Step::Only(seen) => {
-                            return Seen {
-                                shared: true,
-                                ..seen
-                            };
-                        }
-                        Step::Again => {}
+                    if let Some(done) =
+                        step(&shard.overflow, word, ask, || self.returned(index, ask))
+                    {
+                        return Seen {
+                            shared: true,
+                            ..done.seen(index)
+                        };
                     }
                 }
             }
         }
-    }
-
-    /// The key's slot, or the one it would get. Under the lock.
-    fn find(&self, home: &Home, now: u64) -> Found<'_> {
-        let mut free: Option<(usize, Room<'_>)> = None;
-        let mut least: Option<(u128, Room<'_>)> = None;
-        for bucket in home.buckets {
-            let mut here: (usize, Option<Room<'_>>) = (0, None);
-            for (at, slot) in self.slots(bucket).iter().enumerate() {
-                let index = bucket.saturating_mul(BUCKET).saturating_add(at);
-                if slot.key.load(Ordering::Acquire) == home.key {
-                    return Found::Own(slot, index);
-                }
-                let word = Word(slot.word.load(Ordering::Acquire));
-                let room = (slot, index, word);
-                if word.is_empty() || self.base.is_spent(word, now) {
-                    here = (here.0.saturating_add(1), here.1.or(Some(room)));
-                } else if let Some(used) = self.used(word, now)
-                    && least.as_ref().is_none_or(|(least, _)| used < *least)
-                {
-                    least = Some((used, room));
-                }
-            }
-            let better = |(count, _): &(usize, Room<'_>)| *count < ENOUGH && here.0 > *count;
-            if let (count, Some(room)) = here
-                && free.as_ref().is_none_or(better)
-            {
-                free = Some((count, room));
-            }
-        }
-        match free.or(least.map(|(_, room)| (0, room))) {
-            Some((_, (slot, index, word))) => Found::Room(slot, index, word),
-            None => Found::Nothing,
-        }
-    }
-
-    /// The share of the quota that is used, for comparison; `None` at the limit.
-    fn used(&self, word: Word, now: u64) -> Option<u128> {
-        let standing = self.base.standing(word, now);
-        let used = standing.limit.saturating_sub(standing.remaining);
-        // A bucket's reset tells more than its whole units.
-        let fine = u128::from(used).saturating_mul(1 << 64);
-        (standing.remaining > 0).then(|| fine.saturating_add(u128::from(standing.reset)))
-    }
-
-    fn home(&self, [key, place]: Digest) -> Home {
-        let shard = scale(place, self.layout.shards);
-        let first = scale(place.rotate_left(24), self.layout.buckets);
-        let step = scale(place.rotate_left(44), self.layout.buckets.saturating_sub(1));
-        let second = first.saturating_add(step).saturating_add(1);
-        // Below twice the number of buckets, or it is the only one.
-        let second = second.checked_sub(self.layout.buckets).unwrap_or(second);
-        let start = shard.saturating_mul(self.layout.buckets);
-        Home {
-            key: key.max(1),
-            shard,
-            buckets: [first, second].map(|bucket| start.saturating_add(bucket)),
-        }
-    }
-
-    fn slots(&self, bucket: usize) -> &[Slot] {
-        self.buckets.get(bucket).map_or(&[], |bucket| &bucket.0)
     }
 
     /// A panic elsewhere leaves a shard whole: nothing under the lock can panic half-way.
@@ -398,30 +296,82 @@ impl FastTable {
     }
 }
 
-type Room<'a> = (&'a Slot, usize, Word);
-
-enum Found<'a> {
-    Own(&'a Slot, usize),
-    Room(&'a Slot, usize, Word),
-    /// All slots hold keys at their limit.
-    Nothing,
+/// What a decision did to a state.
+struct Done {
+    answer: Answer,
+    /// The state now.
+    word: Word,
+    /// For a refund, if something was taken: the mark, and what the slot's refunds had given back.
+    took: Option<(Mark, u64)>,
 }
 
-enum Step {
-    Done(Seen),
+/// Decides on a known slot. `None` if it is changing hands.
+#[inline]
+fn on(slot: &Slot, key: u64, ask: &Ask<'_>, returned: impl Fn() -> u64) -> Option<Done> {
+    loop {
+        let word = Word(slot.word.load(Ordering::Acquire));
+        if word.is_empty() || slot.key.load(Ordering::Acquire) != key {
+            return None;
+        }
+        let Some(done) = step(&slot.word, word, ask, &returned) else {
+            continue;
+        };
+        if done.took.is_none() {
+            let after = Word(slot.word.load(Ordering::Acquire));
+            return (after.tenure() == word.tenure()).then_some(done);
+        }
+        return Some(done);
+    }
+}
+
+/// One try. `None` if the state changed meanwhile.
+#[inline]
+fn step(at: &AtomicU64, word: Word, ask: &Ask<'_>, returned: impl Fn() -> u64) -> Option<Done> {
+    let answer = ask.rule.answer(word, ask.now, ask.cost);
+    if !ask.takes(answer) {
+        return Some(Done::only(answer, word));
+    }
+    // Before the swap: see `give_back`.
+    let returned = returned();
+    let (next, mark) = ask.apply(word);
+    let swap = at.compare_exchange_weak(word.0, next.0, Ordering::AcqRel, Ordering::Relaxed);
+    swap.is_ok().then_some(Done {
+        answer,
+        word: next,
+        took: Some((mark, returned)),
+    })
+}
+
+impl Done {
     /// Nothing was written.
-    Only(Seen),
-    Again,
-}
+    #[inline]
+    fn only(answer: Answer, word: Word) -> Self {
+        Self {
+            answer,
+            word,
+            took: None,
+        }
+    }
 
-fn hold(index: usize, word: Word, mark: Mark, returned: u64) -> Hold {
-    Hold {
-        index,
-        generation: u32::try_from(word.tenure()).unwrap_or(0),
-        mark: match mark {
-            Mark::Bucket(bucket) => Mark::Bucket(crate::GcraHold { returned, ..bucket }),
-            other => other,
-        },
-        fast: true,
+    #[inline]
+    fn seen(self, index: usize) -> Seen {
+        Seen {
+            answer: self.answer,
+            word: self.word,
+            shared: false,
+            hold: self
+                .took
+                .map_or_else(Hold::default, |(mark, returned)| Hold {
+                    index,
+                    generation: u32::try_from(self.word.tenure()).unwrap_or(0),
+                    mark: match mark {
+                        Mark::Bucket(bucket) => {
+                            Mark::Bucket(crate::GcraHold { returned, ..bucket })
+                        }
+                        other => other,
+                    },
+                    fast: true,
+                }),
+        }
     }
 }

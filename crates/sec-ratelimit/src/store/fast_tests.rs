@@ -31,7 +31,7 @@ impl Tester {
             take,
             refundable: true,
         };
-        self.0.decide(key(n), &ask)
+        self.0.decide(&self.0.seek(key(n)), &ask)
     }
 
     /// Takes one unit for a key; whether it was admitted, and whether in the overflow slot.

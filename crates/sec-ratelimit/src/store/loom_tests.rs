@@ -22,7 +22,7 @@ fn take(table: &FastTable, key: u64) -> Seen {
         take: Take::IfItFits,
         refundable: true,
     };
-    table.decide([key, 0], &ask)
+    table.decide(&table.seek([key, 0]), &ask)
 }
 
 fn remaining(table: &FastTable, key: u64) -> u64 {
@@ -33,7 +33,7 @@ fn remaining(table: &FastTable, key: u64) -> u64 {
         take: Take::Never,
         refundable: true,
     };
-    let seen = table.decide([key, 0], &ask);
+    let seen = table.decide(&table.seek([key, 0]), &ask);
     table.base.standing(seen.word, ORIGIN).remaining
 }
 

@@ -281,8 +281,9 @@ fn log_of(logs: &mut [u64], index: usize, entries: usize) -> &mut [u64] {
 }
 
 /// Maps a hash evenly onto `0..n` without a division.
+#[inline]
 pub(super) fn scale(hash: u64, n: usize) -> usize {
     let n = u128::try_from(n).unwrap_or(0);
-    let scaled = u128::from(hash).saturating_mul(n) >> 64;
+    let scaled = u128::from(hash).wrapping_mul(n) >> 64;
     usize::try_from(scaled).unwrap_or(0)
 }

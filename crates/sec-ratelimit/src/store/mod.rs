@@ -5,6 +5,7 @@ mod fast;
 mod layout;
 mod memory;
 mod packed;
+mod seats;
 mod slot;
 mod sync;
 

@@ -36,19 +36,23 @@ const SPARE_BITS: u32 = 4;
 pub(crate) struct Word(pub(crate) u64);
 
 impl Word {
+    #[inline]
     pub(crate) fn tenure(self) -> u64 {
         self.0 >> PAYLOAD
     }
 
     /// No key's state: a slot that was never used, or one that is being handed over.
+    #[inline]
     pub(crate) fn is_empty(self) -> bool {
         self.payload() == 0
     }
 
+    #[inline]
     fn payload(self) -> u64 {
         self.0 & MASK
     }
 
+    #[inline]
     fn with(self, payload: u64) -> Self {
         Self((self.0 & !MASK) | payload.min(MASK))
     }
@@ -110,6 +114,7 @@ impl Packed {
         }
     }
 
+    #[inline]
     pub(crate) fn answer(&self, word: Word, now: u64, cost: u64) -> Answer {
         match self {
             Self::Fixed { rule, window, bits } => {
@@ -145,6 +150,7 @@ impl Packed {
     }
 
     /// The word after a take, and what its refund needs.
+    #[inline]
     pub(crate) fn take(&self, word: Word, now: u64, cost: u64, saturating: bool) -> (Word, Mark) {
         match self {
             Self::Fixed { rule, bits, .. } => {
@@ -196,10 +202,12 @@ impl Packed {
 }
 
 /// The largest count of this many bits.
+#[inline]
 fn ceiling(bits: u32) -> u64 {
     1_u64.wrapping_shl(bits).wrapping_sub(1)
 }
 
+#[inline]
 fn fixed(word: Word, bits: u32) -> FixedState {
     let payload = word.payload();
     FixedState {
@@ -208,6 +216,7 @@ fn fixed(word: Word, bits: u32) -> FixedState {
     }
 }
 
+#[inline]
 fn round_up(state: FixedState, bits: u32) -> FixedState {
     let most = ceiling(bits);
     FixedState {
@@ -216,10 +225,12 @@ fn round_up(state: FixedState, bits: u32) -> FixedState {
     }
 }
 
+#[inline]
 fn pack(word: Word, state: FixedState) -> Word {
     word.with(state.start | state.count)
 }
 
+#[inline]
 fn bucket(word: Word) -> GcraState {
     GcraState {
         tat: word.payload(),
