@@ -10,7 +10,7 @@ use super::breaker::Breaker;
 use super::denials::Denials;
 use super::limiter::{Inner, LocalShare, OnError};
 use super::store::SharedStore;
-use crate::decision::{MAX_TIERS, Policy};
+use crate::decision::Policy;
 use crate::digest::Seed;
 use crate::quota::nanos;
 use crate::{
@@ -182,18 +182,6 @@ impl SharedLimiterBuilder {
         let local = divided
             .fold(Limiter::builder(), LimiterBuilder::with_tier)
             .clock(self.clock.clone());
-        let mut rules = Vec::with_capacity(MAX_TIERS);
-        for (index, tier) in self.tiers.iter().enumerate() {
-            let Some(rule) = tier.quota.shared_rule(None) else {
-                return fault(
-                    &format!("tiers[{index}].algorithm"),
-                    ConfigErrorKind::Misused(
-                        "shared stores have fixed windows, buckets and exact logs",
-                    ),
-                );
-            };
-            rules.push(rule);
-        }
         let on_error = match self.fallback {
             Fallback::Open => OnError::Open,
             Fallback::Closed => OnError::Closed,

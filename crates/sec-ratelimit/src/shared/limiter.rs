@@ -340,14 +340,11 @@ impl SharedLimiter {
             return Err(SubjectError::Apart);
         }
         let tiers = self.0.tiers.iter().zip(&self.0.names).zip(&targets);
-        let tiers = tiers.filter_map(|((tier, name), &(digest, limit))| {
-            Some(SharedTier {
-                name: name.clone(),
-                digest,
-                // Each has a rule: it was checked when the limiter was built.
-                rule: tier.quota.shared_rule(limit)?,
-                demands: tier.on_exceed == crate::OnExceed::Demand,
-            })
+        let tiers = tiers.map(|((tier, name), &(digest, limit))| SharedTier {
+            name: name.clone(),
+            digest,
+            rule: tier.quota.shared_rule(limit),
+            demands: tier.on_exceed == crate::OnExceed::Demand,
         });
         let quota = |(tier, (_, limit)): (&Tier, &(Digest, Option<u64>))| {
             limit.unwrap_or(tier.quota.limit())

@@ -66,7 +66,7 @@ pub struct SharedTier {
     /// The quota.
     pub rule: SharedRule,
     /// The tier [demands](crate::OnExceed::Demand) instead of refusing: it takes even when
-    /// exhausted, but a bucket is left at most empty.
+    /// exhausted, but a bucket is left at most empty, and a sliding or bounded window at most full.
     pub demands: bool,
 }
 

@@ -149,7 +149,152 @@ function exact.save(t)
   return 'e' .. table.concat(parts, ' '), exact.expiry(t, newest[1])
 end
 
-local algorithms = {f = fixed, g = gcra, e = exact}
+-- floor(a * b / c) for b <= c, and whether a rest is left. A product that a double does not hold is
+-- made bit by bit: with c below 2^51 every step stays below 2^53.
+local function share(a, b, c)
+  local product = a * b
+  if product < 9007199254740992 then
+    local rest = math.fmod(product, c)
+    return (product - rest) / c, rest > 0
+  end
+  local bits = {}
+  while a > 0 do
+    bits[#bits + 1] = math.fmod(a, 2)
+    a = (a - bits[#bits]) / 2
+  end
+  local whole, rest = 0, 0
+  for index = #bits, 1, -1 do
+    local sum = rest * 2 + bits[index] * b
+    rest = math.fmod(sum, c)
+    whole = whole * 2 + (sum - rest) / c
+  end
+  return whole, rest > 0
+end
+
+-- Two windows: the older one counts with the share of it that still lies within one window of now.
+local sliding = {}
+function sliding.load(t, text)
+  local start, count, previous = string.match(text or '', '^s(%d+) (%d+) (%d+)$')
+  t.start, t.count, t.previous = tonumber(start or 0), tonumber(count or 0), tonumber(previous or 0)
+  local age = now - t.start
+  if age >= t.b then t.start, t.count, t.previous, age = t.start + t.b, 0, t.count, age - t.b end
+  if age >= t.b then t.previous = 0 end
+  if t.count == 0 and t.previous == 0 then t.start = now end
+end
+function sliding.used(t)
+  local whole, rest = share(t.previous, min(max(t.start + t.b - now, 0), t.b), t.b)
+  return t.count + whole + (rest and 1 or 0)
+end
+-- The age of the window after the one that holds so many units, at which they weigh at most `room`.
+function sliding.faded(t, held, room)
+  if room >= held then return 0 end
+  return t.b - (share(t.b, room, held))
+end
+function sliding.left(t, age) return min(max(t.start + age - now, 0), age) end
+function sliding.wait(t, cost)
+  local room = t.a - cost
+  if room >= t.count then return sliding.left(t, sliding.faded(t, t.previous, room - t.count)) end
+  return sliding.left(t, t.b + sliding.faded(t, t.count, room))
+end
+function sliding.answer(t)
+  if units > t.a then return -1 end
+  if sliding.used(t) + units <= t.a then return 0 end
+  return sliding.wait(t, units)
+end
+function sliding.take(t)
+  local taken = units
+  if t.demands then taken = min(units, max(t.a - sliding.used(t), 0)) end
+  t.count = min(t.count + taken, LAST)
+  t.hold = {t.start, taken, 0, 0}
+end
+function sliding.give(t)
+  local back = min(units, t.h[2])
+  if t.h[1] == t.start then
+    t.count = max(t.count - back, 0)
+  elseif t.h[1] + t.b == t.start then
+    t.previous = max(t.previous - back, 0)
+  end
+end
+function sliding.reset(t)
+  if t.count > 0 then return sliding.left(t, t.b * 2) end
+  if t.previous > 0 then return sliding.left(t, t.b) end
+  return 0
+end
+function sliding.standing(t)
+  local remaining = max(t.a - sliding.used(t), 0)
+  local nxt = remaining < t.a and sliding.wait(t, remaining + 1) or 0
+  return remaining, sliding.reset(t), nxt
+end
+function sliding.save(t)
+  if t.count == 0 and t.previous == 0 then return nil, 0 end
+  return string.format('s%.0f %.0f %.0f', t.start, t.count, t.previous), sliding.reset(t)
+end
+
+-- Sixteen sub-windows, the newest first, and the one that is partly expired, which counts whole.
+local bounded = {}
+local COUNTS = 17
+function bounded.load(t, text)
+  t.step, t.start, t.used, t.counts = math.ceil(t.b / 16), now, 0, {}
+  for index = 1, COUNTS do t.counts[index] = 0 end
+  local start, list = string.match(text or '', '^b(%d+) ([%d ]+)$')
+  if not start then return end
+  start = tonumber(start)
+  local steps = floor(max(now - start, 0) / t.step)
+  local index = steps
+  for count in string.gmatch(list, '%d+') do
+    index = index + 1
+    if index > COUNTS then break end
+    t.counts[index] = tonumber(count)
+    t.used = t.used + t.counts[index]
+  end
+  if t.used > 0 then t.start = start + steps * t.step end
+end
+-- When so many of the oldest units have expired.
+function bounded.expiry(t, wanted)
+  for index = COUNTS, 1, -1 do
+    wanted = wanted - t.counts[index]
+    if t.counts[index] > 0 and wanted <= 0 then
+      local age = t.step * (COUNTS + 1 - index)
+      return min(max(t.start + age - now, 0), age)
+    end
+  end
+  return 0
+end
+function bounded.answer(t)
+  if units > t.a then return -1 end
+  local over = t.used + units - t.a
+  if over <= 0 then return 0 end
+  return bounded.expiry(t, over)
+end
+function bounded.take(t)
+  local taken = units
+  if t.demands then taken = min(units, max(t.a - t.used, 0)) end
+  taken = min(taken, LAST - t.used)
+  t.counts[1], t.used = t.counts[1] + taken, t.used + taken
+  t.hold = {t.start, taken, 0, 0}
+end
+function bounded.give(t)
+  local age = t.start - t.h[1]
+  if age < 0 or math.fmod(age, t.step) ~= 0 then return end
+  local index = age / t.step + 1
+  local count = t.counts[index]
+  if not count then return end
+  local back = min(units, t.h[2], count)
+  t.counts[index], t.used = count - back, t.used - back
+end
+function bounded.standing(t)
+  return max(t.a - t.used, 0), bounded.expiry(t, t.used), bounded.expiry(t, max(t.used + 1 - t.a, 1))
+end
+function bounded.save(t)
+  if t.used == 0 then return nil, 0 end
+  local last = COUNTS
+  while t.counts[last] == 0 do last = last - 1 end
+  local parts = {}
+  for index = 1, last do parts[index] = string.format('%.0f', t.counts[index]) end
+  return string.format('b%.0f ', t.start) .. table.concat(parts, ' '), bounded.expiry(t, t.used)
+end
+
+local algorithms = {f = fixed, g = gcra, e = exact, s = sliding, b = bounded}
 local tiers, refused = {}, false
 for index = 1, #KEYS do
   local at = 2 + (index - 1) * 8

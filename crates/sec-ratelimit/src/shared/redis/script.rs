@@ -57,6 +57,8 @@ pub(super) fn call(keys: &[String], ask: &Ask, operation: Operation<'_>, by_name
             SharedRule::Fixed { limit, window } => ("f", limit, window),
             SharedRule::Gcra { interval, burst } => ("g", interval, burst),
             SharedRule::Exact { limit, window } => ("e", limit, window),
+            SharedRule::Sliding { limit, window } => ("s", limit, window),
+            SharedRule::Bounded { limit, window } => ("b", limit, window),
         };
         call.arg(kind).arg(a).arg(b).arg(u8::from(tier.demands));
         for number in holds.get(index).unwrap_or(&Hold::default()) {

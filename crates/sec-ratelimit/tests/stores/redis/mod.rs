@@ -3,6 +3,7 @@
 mod faults;
 mod keys;
 mod layer;
+mod moments;
 mod server;
 
 use std::sync::Arc;
