@@ -1,18 +1,23 @@
 //! Counters in one Redis, or a server that speaks its protocol.
 
+mod addresses;
 mod lanes;
 mod script;
+mod sentinel;
+mod server;
+#[cfg(feature = "redis-tls")]
+mod tls;
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use deadpool_redis::redis::{
-    AsyncConnectionConfig, Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd,
-};
-use deadpool_redis::{Manager, Pool, Runtime};
+use deadpool_redis::redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd};
 
+use self::addresses::Addresses;
 use self::lanes::{Lanes, Loan};
 use self::script::Operation;
+#[cfg(feature = "redis-tls")]
+use self::tls::TlsSettings;
 use super::store::{Ask, Change, Given, Hold, SharedStore, StoreError, StoreFuture};
 
 /// Counters in one Redis (6 or newer, or Valkey), shared by all processes that use it.
@@ -45,10 +50,12 @@ pub struct RedisStore {
 #[derive(Clone)]
 #[must_use = "a store exists once `build` is called"]
 pub struct RedisStoreBuilder {
-    url: String,
+    addresses: Addresses,
     prefix: String,
     lanes: usize,
     connect_within: Duration,
+    #[cfg(feature = "redis-tls")]
+    tls: TlsSettings,
 }
 
 /// A setting of a [`RedisStore`] that cannot be used.
@@ -58,6 +65,18 @@ pub enum RedisStoreError {
     /// The address is not one. It is not repeated here, since it may hold a password.
     #[error("url: not an address of a Redis server ({0})")]
     Url(String),
+    /// There are no sentinels, or an address is not that of one.
+    #[error("sentinels: {0}")]
+    Sentinels(String),
+    /// What the sentinels call the master is not a name, nor an address with one.
+    #[error("master: {0}")]
+    Master(String),
+    /// An address is `rediss://`, and the crate was built without TLS.
+    #[error("`rediss://` needs the feature `redis-tls` of sec-ratelimit")]
+    TlsFeature,
+    /// The certificates cannot be used.
+    #[error("TLS: {0}")]
+    Tls(String),
     /// The prefix is not one.
     #[error("prefix: 1 to 64 of the characters `a-z`, `0-9`, `-`, `_`, `.` and `:`")]
     Prefix,
@@ -70,15 +89,45 @@ pub enum RedisStoreError {
 }
 
 impl RedisStore {
-    /// A store on the server of this address, such as `redis://user:password@host:6379/0` or
-    /// `unix:///run/redis.sock`.
+    /// A store on the server of this address, such as `redis://user:password@host:6379/0`,
+    /// `rediss://host:6379` (over TLS, with the feature `redis-tls`) or `unix:///run/redis.sock`.
     pub fn builder(url: impl Into<String>) -> RedisStoreBuilder {
-        RedisStoreBuilder {
-            url: url.into(),
-            prefix: "sec".into(),
-            lanes: 2,
-            connect_within: Duration::from_secs(1),
-        }
+        RedisStoreBuilder::new(Addresses::One(url.into()))
+    }
+
+    /// A store on whichever server these sentinels call the master.
+    ///
+    /// `sentinels` are addresses such as `redis://:password@10.0.0.1:26379`; one that answers is
+    /// enough, and all are asked at once, so one that hangs holds up nobody. `master` is the name that
+    /// they know, `mymaster`, or an address in which it stands for the host and which says how to
+    /// reach the server: `rediss://user:password@mymaster/0`. Over TLS the server's certificate must
+    /// hold the address that the sentinels give out (see Redis' `resolve-hostnames` and
+    /// `announce-hostnames`).
+    ///
+    /// The master is looked up for each connection that is made. In a fail-over the old ones break,
+    /// or are given up at a request's deadline, or answer `READONLY`; the fallback decides until the
+    /// sentinels have promoted a replica, and the store returns by itself. What the old master had not
+    /// yet passed on is lost, so around a fail-over a key admits at most twice its limit. With
+    /// `min-replicas-to-write 1` a master that was cut off from all others stops counting by itself.
+    ///
+    /// ```
+    /// use sec_ratelimit::RedisStore;
+    ///
+    /// let store = RedisStore::sentinel(
+    ///     ["redis://10.0.0.1:26379", "redis://10.0.0.2:26379", "redis://10.0.0.3:26379"],
+    ///     "redis://limits:password@mymaster",
+    /// )
+    /// .build()?;
+    /// # Ok::<(), sec_ratelimit::RedisStoreError>(())
+    /// ```
+    pub fn sentinel<U: Into<String>>(
+        sentinels: impl IntoIterator<Item = U>,
+        master: impl Into<String>,
+    ) -> RedisStoreBuilder {
+        RedisStoreBuilder::new(Addresses::Sentinel {
+            sentinels: sentinels.into_iter().map(Into::into).collect(),
+            master: master.into(),
+        })
     }
 
     async fn run(
@@ -108,6 +157,17 @@ impl RedisStore {
 }
 
 impl RedisStoreBuilder {
+    fn new(addresses: Addresses) -> Self {
+        Self {
+            addresses,
+            prefix: "sec".into(),
+            lanes: 2,
+            connect_within: Duration::from_secs(1),
+            #[cfg(feature = "redis-tls")]
+            tls: TlsSettings::default(),
+        }
+    }
+
     /// What all keys begin with. Default: `sec`. Services that share a server need one each, unless
     /// they are to share their limits. No braces: they would change where a cluster puts a key.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
@@ -123,9 +183,31 @@ impl RedisStoreBuilder {
     }
 
     /// How long a connection may take to be made. Default: one second. A request does not wait
-    /// beyond its own deadline; the connection is then there for a later one.
+    /// beyond its own deadline; the connection is then there for a later one. Asking the sentinels is
+    /// part of it.
     pub fn connect_within(mut self, limit: Duration) -> Self {
         self.connect_within = limit;
+        self
+    }
+
+    /// Who may vouch for servers of `rediss://` addresses, as certificates in PEM form: the contents
+    /// of a CA file. Default: whom the system trusts, read when the store is built.
+    #[cfg(feature = "redis-tls")]
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.tls.roots = Some(pem.into());
+        self
+    }
+
+    /// How we prove who we are, which Redis asks for unless it says `tls-auth-clients no`: the
+    /// certificate with those between it and the root, and its private key, both in PEM form.
+    /// Default: nothing is shown.
+    #[cfg(feature = "redis-tls")]
+    pub fn client_certificate(
+        mut self,
+        chain: impl Into<Vec<u8>>,
+        key: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.tls.client = Some((chain.into(), key.into()));
         self
     }
 
@@ -147,23 +229,14 @@ impl RedisStoreBuilder {
         if self.connect_within.is_zero() || self.connect_within > Duration::from_secs(60) {
             return Err(RedisStoreError::ConnectWithin);
         }
-        // Answers have the deadline of the limiter, which is shorter than any that stands here.
-        let connections = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.connect_within))
-            .set_response_timeout(None);
-        let manager = Manager::new_with_config(self.url, connections)
-            .map_err(|error| RedisStoreError::Url(error.category().into()))?;
-        // A lane takes its connection out for good, which frees its place: so many are being made at
-        // once, and none is ever lent twice.
-        let pool = Pool::builder(manager)
-            .max_size(self.lanes)
-            .create_timeout(Some(self.connect_within))
-            .wait_timeout(Some(self.connect_within))
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|error| RedisStoreError::Url(error.to_string()))?;
+        let source = self.addresses.source(
+            self.lanes,
+            self.connect_within,
+            #[cfg(feature = "redis-tls")]
+            &self.tls,
+        )?;
         Ok(RedisStore {
-            lanes: Lanes::new(pool, self.lanes),
+            lanes: Lanes::new(source, self.lanes),
             prefix: self.prefix,
         })
     }
@@ -225,7 +298,7 @@ fn settled(loan: Loan<'_>, answer: Result<Value, RedisError>) -> Result<Value, S
 impl fmt::Debug for RedisStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStoreBuilder")
-            .field("url", &"[redacted]")
+            .field("addresses", &"[redacted]")
             .field("prefix", &self.prefix)
             .field("lanes", &self.lanes)
             .field("connect_within", &self.connect_within)
