@@ -52,6 +52,10 @@ suite!(
 against!(memory, crate::conformance::memory_fixture);
 #[cfg(feature = "redis")]
 against!(redis, crate::redis::fixture);
+#[cfg(feature = "redis")]
+against!(redis_sentinel, crate::redis::sentinel::fixture);
+#[cfg(feature = "redis-tls")]
+against!(redis_tls, crate::redis::tls::fixture);
 
 type Store = Arc<dyn SharedStore>;
 

@@ -177,6 +177,17 @@ async fn a_remembered_refusal_is_answered_without_the_store() {
     limiter.check(ada(), 1).await.unwrap();
 }
 
+#[cfg(not(feature = "redis-tls"))]
+#[test]
+fn without_its_feature_tls_is_an_error_that_names_it() {
+    let sentinel = RedisStore::sentinel(["redis://host"], "rediss://mymaster");
+    for builder in [RedisStore::builder("REDISS://host"), sentinel] {
+        let error = builder.build().unwrap_err();
+        assert_eq!(error, RedisStoreError::TlsFeature);
+        assert!(error.to_string().contains("redis-tls"));
+    }
+}
+
 #[tokio::test]
 async fn settings_that_cannot_be_used_are_named() {
     let store = |url: &str| RedisStore::builder(url);

@@ -4,7 +4,10 @@ mod faults;
 mod keys;
 mod layer;
 mod moments;
+pub(crate) mod sentinel;
 mod server;
+#[cfg(feature = "redis-tls")]
+pub(crate) mod tls;
 
 use std::sync::Arc;
 
