@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use sec_ratelimit::{Fallback, Key, LimitError, Quota, SharedLimiter, Subject};
 
-use super::group::{Group, until};
+use super::group::{Group, NAME, until};
+use crate::redis::server::Server;
 use crate::{HOUR, secret};
 
 const LIMIT: u64 = 10;
@@ -108,4 +109,49 @@ async fn a_master_that_hung_is_not_returned_to_when_it_wakes() {
             .refused()
             .is_some()
     );
+}
+
+/// The old master lives on and answers `READONLY`, or closes its connections.
+#[tokio::test]
+async fn a_planned_fail_over_keeps_every_count() {
+    let group = Group::start(1, HOUR);
+    let limiter = limiter(&group);
+    let user = || [Subject::of("ada")];
+    for _ in 0..4 {
+        limiter.check(user(), 1).await.unwrap();
+    }
+    let key = group.master.keys().remove(0);
+    let count = |server: &Server| -> Option<String> { server.ask(&["GET", &key]) };
+    until("the replica has counted, too", || {
+        count(&group.replica) == count(&group.master)
+    });
+    until(
+        "the sentinel knows enough of the replica to promote it",
+        || {
+            let asked = group.sentinels[0].ask::<()>(&["SENTINEL", "FAILOVER", NAME]);
+            asked.is_ok()
+        },
+    );
+    until("the replica is promoted", || {
+        let state: String = group.replica.ask(&["INFO", "replication"]);
+        state.contains("role:master")
+    });
+    until("the old master follows", || {
+        let state: String = group.master.ask(&["INFO", "replication"]);
+        state.contains("role:slave")
+    });
+    // Each lane finds out for itself, once.
+    let mut failures = 0;
+    let mut left = Vec::new();
+    while left.len() < 4 {
+        match limiter.check(user(), 1).await {
+            Ok(decision) => left.push(decision.remaining()),
+            Err(error) => {
+                assert!(matches!(error, LimitError::Store(_)), "{error:?}");
+                failures += 1;
+            }
+        }
+    }
+    assert_eq!(left, [5, 4, 3, 2]);
+    assert!(failures <= 2, "{failures}");
 }
