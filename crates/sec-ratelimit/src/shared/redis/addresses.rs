@@ -1,12 +1,7 @@
-//! Where a store's connections come from.
-
-use std::time::Duration;
-
-use deadpool_redis::redis::AsyncConnectionConfig;
-use deadpool_redis::{Manager, Pool, Runtime};
+//! Where a store's servers are.
 
 use super::RedisStoreError;
-use super::lanes::Source;
+use super::lanes::{Lanes, Width};
 use super::sentinel::Sentinel;
 use super::server::{Server, is_secure};
 #[cfg(feature = "redis-tls")]
@@ -23,13 +18,12 @@ pub(super) enum Addresses {
 }
 
 impl Addresses {
-    /// Who makes the connections. Connects to nothing yet.
-    pub(super) fn source(
+    /// The lanes to them. Connects to nothing yet.
+    pub(super) fn lanes(
         &self,
-        lanes: usize,
-        within: Duration,
+        width: Width,
         #[cfg(feature = "redis-tls")] settings: &TlsSettings,
-    ) -> Result<Source, RedisStoreError> {
+    ) -> Result<Lanes, RedisStoreError> {
         #[cfg(feature = "redis-tls")]
         let tls = self.tls(settings)?;
         #[cfg(not(feature = "redis-tls"))]
@@ -45,27 +39,26 @@ impl Addresses {
         };
         match self {
             Self::One(url) => {
-                let server = parse(url).map_err(RedisStoreError::Url)?;
-                #[cfg(feature = "redis-tls")]
-                if is_secure(url) {
-                    return Ok(Source::Server(server, within));
-                }
-                Ok(Source::Pool(pool(&server, lanes, within)?))
+                let server = parse(url);
+                let lanes = server.and_then(|server| width.to(server));
+                lanes.map_err(RedisStoreError::Url)
             }
             Self::Sentinel { sentinels, master } => {
-                let sentinels = sentinels.iter().map(|url| parse(url)).collect();
-                let sentinels: Result<Vec<_>, _> = sentinels;
                 let of_master = if master.contains("://") {
                     parse(master)
+                } else if self.is_secure() {
+                    parse(&format!("rediss://{master}"))
                 } else {
                     parse(&format!("redis://{master}"))
                 };
+                let sentinels = sentinels.iter().map(|url| parse(url)).collect();
+                let sentinels: Result<Vec<_>, _> = sentinels;
                 let sentinel = Sentinel::new(
                     sentinels.map_err(RedisStoreError::Sentinels)?,
                     of_master.map_err(RedisStoreError::Master)?,
-                    within,
+                    width.connect_within,
                 )?;
-                Ok(Source::Sentinel(sentinel))
+                Ok(width.to_master_of(sentinel))
             }
         }
     }
@@ -91,22 +84,4 @@ impl Addresses {
             }
         }
     }
-}
-
-fn pool(server: &Server, lanes: usize, within: Duration) -> Result<Pool, RedisStoreError> {
-    // Answers have the deadline of the limiter, which is shorter than any that stands here.
-    let connections = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(within))
-        .set_response_timeout(None);
-    let manager = Manager::new_with_config(server.info().clone(), connections)
-        .map_err(|error| RedisStoreError::Url(error.category().into()))?;
-    // A lane takes its connection out for good, which frees its place: so many are being made at
-    // once, and none is ever lent twice.
-    Pool::builder(manager)
-        .max_size(lanes)
-        .create_timeout(Some(within))
-        .wait_timeout(Some(within))
-        .runtime(Runtime::Tokio1)
-        .build()
-        .map_err(|error| RedisStoreError::Url(error.to_string()))
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use deadpool_redis::redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd};
 
 use self::addresses::Addresses;
-use self::lanes::{Lanes, Loan};
+use self::lanes::{Lanes, Loan, Width};
 use self::script::Operation;
 #[cfg(feature = "redis-tls")]
 use self::tls::TlsSettings;
@@ -100,7 +100,8 @@ impl RedisStore {
     /// `sentinels` are addresses such as `redis://:password@10.0.0.1:26379`; one that answers is
     /// enough, and all are asked at once, so one that hangs holds up nobody. `master` is the name that
     /// they know, `mymaster`, or an address in which it stands for the host and which says how to
-    /// reach the server: `rediss://user:password@mymaster/0`. Over TLS the server's certificate must
+    /// reach the server: `rediss://user:password@mymaster/0`. A bare name is reached over TLS when a
+    /// sentinel is. Over TLS the server's certificate must
     /// hold the address that the sentinels give out (see Redis' `resolve-hostnames` and
     /// `announce-hostnames`).
     ///
@@ -229,14 +230,17 @@ impl RedisStoreBuilder {
         if self.connect_within.is_zero() || self.connect_within > Duration::from_secs(60) {
             return Err(RedisStoreError::ConnectWithin);
         }
-        let source = self.addresses.source(
-            self.lanes,
-            self.connect_within,
+        let width = Width {
+            lanes: self.lanes,
+            connect_within: self.connect_within,
+        };
+        let lanes = self.addresses.lanes(
+            width,
             #[cfg(feature = "redis-tls")]
             &self.tls,
         )?;
         Ok(RedisStore {
-            lanes: Lanes::new(source, self.lanes),
+            lanes,
             prefix: self.prefix,
         })
     }

@@ -64,8 +64,14 @@ impl Server {
         other
     }
 
-    pub(super) fn info(&self) -> &ConnectionInfo {
-        &self.info
+    #[cfg(feature = "redis-tls")]
+    pub(super) fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// All of it but TLS.
+    pub(super) fn into_info(self) -> ConnectionInfo {
+        self.info
     }
 
     pub(super) fn database(&self) -> i64 {

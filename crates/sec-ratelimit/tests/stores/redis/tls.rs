@@ -234,10 +234,13 @@ async fn sentinels_and_their_master_speak_it_too() {
     let lines: Vec<_> = lines.into_iter().chain(options).collect();
     let _watcher = Watcher::start(&lines);
     let sentinel = format!("rediss://127.0.0.1:{sentinel_port}");
-    let store = RedisStore::sentinel([sentinel], format!("rediss://{NAME}"))
-        .root_certificates(authority.certificate.as_bytes());
-    let limiter = one_tier(Arc::new(store.build().unwrap()), Quota::per(3, HOUR));
-    assert_eq!(limiter.check(ada(), 1).await.unwrap().remaining(), 2);
+    // A bare name follows its sentinels, so that nobody speaks in the clear by accident.
+    for (master, left) in [(format!("rediss://{NAME}"), 2), (NAME.into(), 1)] {
+        let store = RedisStore::sentinel([&*sentinel], master);
+        let store = store.root_certificates(authority.certificate.as_bytes());
+        let limiter = one_tier(Arc::new(store.build().unwrap()), Quota::per(3, HOUR));
+        assert_eq!(limiter.check(ada(), 1).await.unwrap().remaining(), left);
+    }
 }
 
 #[test]
