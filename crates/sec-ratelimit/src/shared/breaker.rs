@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use sec_core::{Clock, EventKind, EventSink, Outcome, SecurityEvent, Severity};
 
-use super::StoreError;
+use super::{Ask, SharedStore, StoreError};
+
+/// One breaker for each part of a store.
+#[derive(Debug)]
+pub(super) struct Breakers(Box<[Breaker]>);
 
 /// Closed, open for a pause, or half open while one probe is on its way.
 pub(super) struct Breaker {
@@ -16,6 +20,14 @@ pub(super) struct Breaker {
     clock: Arc<dyn Clock>,
     sink: Arc<dyn EventSink>,
     limiter: Arc<str>,
+    part: Part,
+}
+
+/// Which part of which store.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    store: Arc<dyn SharedStore>,
+    index: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +46,30 @@ pub(super) struct Pass<'a> {
     told: bool,
 }
 
+impl Breakers {
+    /// As many as the store has parts; `each` makes one.
+    pub(super) fn new(store: &Arc<dyn SharedStore>, each: impl Fn(Part) -> Breaker) -> Self {
+        let parts = 0..store.parts().clamp(1, 1024);
+        let part = |index| Part {
+            store: store.clone(),
+            index,
+        };
+        Self(parts.map(part).map(each).collect())
+    }
+
+    /// Whether the part of the store that this ask concerns may be asked now.
+    pub(super) fn enter(&self, store: &dyn SharedStore, ask: &Ask) -> Option<Pass<'_>> {
+        let part = match &*self.0 {
+            [_] => 0,
+            parts => store.part(ask).checked_rem(parts.len())?,
+        };
+        self.0.get(part)?.enter()
+    }
+}
+
 impl Breaker {
     pub(super) fn new(
+        part: Part,
         limiter: Arc<str>,
         failures: u32,
         pause: Duration,
@@ -49,6 +83,7 @@ impl Breaker {
             clock,
             sink,
             limiter,
+            part,
         }
     }
 
@@ -135,6 +170,9 @@ impl Breaker {
         let mut event = SecurityEvent::new(kind, &*self.clock)
             .with_detail("limiter", &*self.limiter)
             .with_detail("state", state);
+        if let Some(name) = self.part.store.part_name(self.part.index) {
+            event = event.with_detail("part", name);
+        }
         if let Some(error) = error {
             event = event.with_reason(error.to_string());
         }
@@ -174,11 +212,16 @@ mod tests {
     use sec_core::{CollectingSink, ManualClock};
 
     use super::*;
+    use crate::MemoryStore;
 
     fn breaker() -> (Breaker, Arc<ManualClock>, Arc<CollectingSink>) {
         let (clock, sink) = (ManualClock::new(), CollectingSink::new());
         let pause = Duration::from_secs(1);
-        let breaker = Breaker::new("api".into(), 2, pause, clock.clone(), sink.clone());
+        let part = Part {
+            store: Arc::new(MemoryStore::new()),
+            index: 0,
+        };
+        let breaker = Breaker::new(part, "api".into(), 2, pause, clock.clone(), sink.clone());
         (breaker, clock, sink)
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sec_core::{Clock, EventSink, Secret, SystemClock, TracingSink};
 
-use super::breaker::Breaker;
+use super::breaker::{Breaker, Breakers};
 use super::denials::Denials;
 use super::limiter::{Inner, LocalShare, OnError};
 use super::store::SharedStore;
@@ -101,7 +101,8 @@ impl SharedLimiterBuilder {
     /// After how many failures in a row the store is left alone, and for how long. Default: 5 and one
     /// second. After the pause one request asks it, while the fallback decides for all others; its
     /// answer ends the pause, its failure begins another. Each change is an event,
-    /// `rate_limit_store`, whose detail `state` is `open`, `half-open` or `closed`.
+    /// `rate_limit_store`, whose detail `state` is `open`, `half-open` or `closed`. A store of several
+    /// [parts](SharedStore::parts) is counted and paused part by part; the detail `part` says which.
     pub fn breaker(mut self, failures: u32, pause: Duration) -> Self {
         self.failures = failures;
         self.pause = pause;
@@ -196,6 +197,10 @@ impl SharedLimiterBuilder {
             window: tier.quota.window(),
         });
         let name: Arc<str> = self.name.into();
+        let breakers = Breakers::new(&self.store, |part| {
+            let (clock, sink) = (self.clock.clone(), self.sink.clone());
+            Breaker::new(part, name.clone(), self.failures, self.pause, clock, sink)
+        });
         let one_subject = match &*self.tiers {
             [only] => !only.key.is_global(),
             [first, rest @ ..] => {
@@ -216,13 +221,7 @@ impl SharedLimiterBuilder {
             seed: Seed::of_secret(self.secret.expose()),
             store: self.store,
             deadline: self.deadline,
-            breaker: Breaker::new(
-                name.clone(),
-                self.failures,
-                self.pause,
-                self.clock.clone(),
-                self.sink,
-            ),
+            breakers,
             name,
             denials: Denials::new(self.denials, nanos(self.longest_denial)),
             on_error,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use sec_core::{Clock, RequestContext, RequestView, Secret};
 use tokio::time::timeout_at;
 
-use super::breaker::Breaker;
+use super::breaker::Breakers;
 use super::denials::Denials;
 use super::given::{Frame, degrade};
 use super::reservation::Held;
@@ -69,7 +69,7 @@ pub(super) struct Inner {
     pub(super) seed: Seed,
     pub(super) store: Arc<dyn SharedStore>,
     pub(super) deadline: Duration,
-    pub(super) breaker: Breaker,
+    pub(super) breakers: Breakers,
     pub(super) denials: Denials,
     pub(super) on_error: OnError,
     pub(super) clock: Arc<dyn Clock>,
@@ -192,7 +192,7 @@ impl SharedLimiter {
         let wanted = self.wanted(subjects.as_ref(), 0)?;
         let deadline = self.deadline();
         let reset = self.0.store.reset(&wanted.ask, deadline);
-        let reset = self.guarded(deadline, reset).await;
+        let reset = self.guarded(&wanted.ask, deadline, reset).await;
         self.0.denials.clear();
         reset.map_err(LimitError::Store)
     }
@@ -249,7 +249,7 @@ impl SharedLimiter {
     async fn ask(&self, wanted: &Wanted, take: bool) -> Result<(Decision, Given), StoreError> {
         let deadline = self.deadline();
         let decide = self.0.store.decide(&wanted.ask, take, deadline);
-        let given = self.guarded(deadline, decide).await?;
+        let given = self.guarded(&wanted.ask, deadline, decide).await?;
         Ok((self.frame(wanted).decision(&given)?, given))
     }
 
@@ -264,17 +264,20 @@ impl SharedLimiter {
         }
         let deadline = self.deadline();
         let settle = self.0.store.settle(&wanted.ask, holds, change, deadline);
-        let given = self.guarded(deadline, settle).await?;
+        let given = self.guarded(&wanted.ask, deadline, settle).await?;
         self.frame(wanted).decision(&given)
     }
 
-    /// Asks the store, unless it has a pause, and for no longer than until the deadline.
+    /// Asks the store, unless the part concerned has a pause, and for no longer than until the
+    /// deadline.
     async fn guarded<T>(
         &self,
+        ask: &Ask,
         deadline: Instant,
         call: StoreFuture<'_, T>,
     ) -> Result<T, StoreError> {
-        let pass = self.0.breaker.enter().ok_or(StoreError::Paused)?;
+        let pass = self.0.breakers.enter(&*self.0.store, ask);
+        let pass = pass.ok_or(StoreError::Paused)?;
         let result = match timeout_at(deadline.into(), call).await {
             Ok(result) => result,
             Err(_) => Err(StoreError::Deadline),
@@ -388,7 +391,7 @@ impl fmt::Debug for SharedLimiter {
             .field("name", &self.0.name)
             .field("tiers", &self.0.tiers)
             .field("store", &self.0.store)
-            .field("breaker", &self.0.breaker)
+            .field("breakers", &self.0.breakers)
             .finish_non_exhaustive()
     }
 }

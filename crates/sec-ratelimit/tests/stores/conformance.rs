@@ -56,6 +56,8 @@ against!(redis, crate::redis::fixture);
 against!(redis_sentinel, crate::redis::sentinel::fixture);
 #[cfg(feature = "redis-tls")]
 against!(redis_tls, crate::redis::tls::fixture);
+#[cfg(feature = "redis-cluster")]
+against!(redis_cluster, crate::redis::cluster::fixture);
 
 type Store = Arc<dyn SharedStore>;
 

@@ -1,16 +1,20 @@
 //! Where a store's servers are.
 
-use super::RedisStoreError;
-use super::lanes::{Lanes, Width};
+#[cfg(feature = "redis-cluster")]
+use super::cluster::Cluster;
+use super::lanes::Width;
 use super::sentinel::Sentinel;
 use super::server::{Server, is_secure};
 #[cfg(feature = "redis-tls")]
 use super::tls::{Tls, TlsSettings};
+use super::{RedisStoreError, Servers};
 
 /// The addresses that a host has given. They may hold passwords.
 #[derive(Clone)]
 pub(super) enum Addresses {
     One(String),
+    #[cfg(feature = "redis-cluster")]
+    Cluster(Vec<String>),
     Sentinel {
         sentinels: Vec<String>,
         master: String,
@@ -18,12 +22,12 @@ pub(super) enum Addresses {
 }
 
 impl Addresses {
-    /// The lanes to them. Connects to nothing yet.
-    pub(super) fn lanes(
+    /// Who answers there. Connects to nothing yet.
+    pub(super) fn servers(
         &self,
         width: Width,
         #[cfg(feature = "redis-tls")] settings: &TlsSettings,
-    ) -> Result<Lanes, RedisStoreError> {
+    ) -> Result<Servers, RedisStoreError> {
         #[cfg(feature = "redis-tls")]
         let tls = self.tls(settings)?;
         #[cfg(not(feature = "redis-tls"))]
@@ -41,7 +45,13 @@ impl Addresses {
             Self::One(url) => {
                 let server = parse(url);
                 let lanes = server.and_then(|server| width.to(server));
-                lanes.map_err(RedisStoreError::Url)
+                lanes.map(Servers::One).map_err(RedisStoreError::Url)
+            }
+            #[cfg(feature = "redis-cluster")]
+            Self::Cluster(urls) => {
+                let servers: Result<_, _> = urls.iter().map(|url| parse(url)).collect();
+                let cluster = servers.and_then(|servers| Cluster::new(servers, width));
+                cluster.map(Servers::Cluster).map_err(RedisStoreError::Url)
             }
             Self::Sentinel { sentinels, master } => {
                 let of_master = if master.contains("://") {
@@ -58,7 +68,7 @@ impl Addresses {
                     of_master.map_err(RedisStoreError::Master)?,
                     width.connect_within,
                 )?;
-                Ok(width.to_master_of(sentinel))
+                Ok(Servers::One(width.to_master_of(sentinel)))
             }
         }
     }
@@ -79,6 +89,8 @@ impl Addresses {
     fn is_secure(&self) -> bool {
         match self {
             Self::One(url) => is_secure(url),
+            #[cfg(feature = "redis-cluster")]
+            Self::Cluster(urls) => urls.iter().any(|url| is_secure(url)),
             Self::Sentinel { sentinels, master } => {
                 is_secure(master) || sentinels.iter().any(|url| is_secure(url))
             }

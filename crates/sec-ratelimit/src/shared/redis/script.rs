@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use deadpool_redis::redis::{Cmd, Value, cmd};
 
+use super::exchange::Script;
 use crate::Answer;
 use crate::shared::SharedRule;
 use crate::shared::store::{Ask, Change, Given, Hold, StoreError, TierGiven};
@@ -34,16 +35,15 @@ pub(super) enum Operation<'a> {
 }
 
 /// Calls the script by its name, or brings it along.
-pub(super) fn call(keys: &[String], ask: &Ask, operation: Operation<'_>, by_name: bool) -> Cmd {
-    let mut call = if by_name {
-        let mut call = cmd("EVALSHA");
-        call.arg(&*NAME);
-        call
-    } else {
-        let mut call = cmd("EVAL");
-        call.arg(SCRIPT);
-        call
+pub(super) fn call(keys: &[String], ask: &Ask, operation: Operation<'_>, script: Script) -> Cmd {
+    let mut call = match script {
+        Script::Named => cmd("EVALSHA"),
+        Script::Whole => cmd("EVAL"),
     };
+    call.arg(match script {
+        Script::Named => &NAME,
+        Script::Whole => SCRIPT,
+    });
     call.arg(keys.len()).arg(keys);
     let (name, units, holds): (_, _, &[Hold]) = match operation {
         Operation::Peek => ("peek", ask.cost, &[]),
@@ -72,17 +72,23 @@ pub(super) fn call(keys: &[String], ask: &Ask, operation: Operation<'_>, by_name
 /// one subject. Redis Cluster places a key by what stands in the first braces, so all keys of one
 /// decision are on one node.
 pub(super) fn keys(prefix: &str, ask: &Ask) -> Vec<String> {
-    let limiter = &ask.limiter;
     let tiers = ask.tiers.iter().map(|tier| {
-        let mut key = format!("{prefix}:v1:{{{limiter}");
-        if let Some([low, high]) = ask.subject {
-            let _ = write!(key, ":{low:016x}{high:016x}");
-        }
+        let mut key = format!("{prefix}:v1:{{");
+        let _ = tag(ask, &mut key);
         let [low, high] = tier.digest;
         let _ = write!(key, "}}:{}:{low:016x}{high:016x}", tier.name);
         key
     });
     tiers.collect()
+}
+
+/// What stands in the braces.
+pub(super) fn tag(ask: &Ask, to: &mut impl Write) -> std::fmt::Result {
+    to.write_str(&ask.limiter)?;
+    match ask.subject {
+        Some([low, high]) => write!(to, ":{low:016x}{high:016x}"),
+        None => Ok(()),
+    }
 }
 
 /// Eight integers per tier.

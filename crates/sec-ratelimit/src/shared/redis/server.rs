@@ -1,5 +1,7 @@
 //! One server: its address, and how a connection to it is made.
 
+use std::fmt;
+
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisError,
@@ -115,5 +117,14 @@ impl From<MultiplexedConnection> for Connected {
             #[cfg(feature = "redis-tls")]
             driver: None,
         }
+    }
+}
+
+/// Its address, and nothing that it is reached with.
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("address", self.info.addr())
+            .finish_non_exhaustive()
     }
 }

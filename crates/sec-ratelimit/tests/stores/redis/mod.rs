@@ -1,5 +1,7 @@
 //! A real Redis.
 
+#[cfg(feature = "redis-cluster")]
+pub(crate) mod cluster;
 mod faults;
 mod keys;
 mod layer;
