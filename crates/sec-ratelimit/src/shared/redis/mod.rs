@@ -115,9 +115,8 @@ impl RedisStore {
     /// enough, and all are asked at once, so one that hangs holds up nobody. `master` is the name that
     /// they know, `mymaster`, or an address in which it stands for the host and which says how to
     /// reach the server: `rediss://user:password@mymaster/0`. A bare name is reached over TLS when a
-    /// sentinel is. Over TLS the server's certificate must
-    /// hold the address that the sentinels give out (see Redis' `resolve-hostnames` and
-    /// `announce-hostnames`).
+    /// sentinel is. Over TLS the server's certificate must hold the address that the sentinels give
+    /// out (see Redis' `resolve-hostnames` and `announce-hostnames`).
     ///
     /// The master is looked up for each connection that is made. In a fail-over the old ones break,
     /// or are given up at a request's deadline, or answer `READONLY`; the fallback decides until the

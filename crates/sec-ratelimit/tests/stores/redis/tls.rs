@@ -99,6 +99,10 @@ impl Secure {
     }
 
     fn of(name: &str, asks_clients: &str) -> Self {
+        Self::with(name, asks_clients, Vec::new)
+    }
+
+    fn with(name: &str, asks_clients: &str, more: impl Fn() -> Vec<String>) -> Self {
         let authority = Authority::new();
         let port = std::cell::Cell::new(0);
         let server = Server::start_with(|| {
@@ -106,7 +110,7 @@ impl Secure {
             let port = port.get().to_string();
             let own = ["--tls-port", &port, "--tls-auth-clients", asks_clients];
             let own = own.map(String::from).to_vec();
-            [authority.options(name), own].concat()
+            [authority.options(name), own, more()].concat()
         });
         Self {
             server,
@@ -214,6 +218,34 @@ async fn hung_connections_are_let_go_and_new_ones_are_made() {
         answers += u32::from(limiter.check(ada(), 1).await.is_ok());
     }
     assert_eq!(clients().len(), 2);
+}
+
+#[cfg(feature = "redis-cluster")]
+#[tokio::test]
+async fn a_cluster_speaks_it_too() {
+    let secure = Secure::with("127.0.0.1", "no", || {
+        let bus = free_port().to_string();
+        let options = ["--cluster-enabled", "yes", "--tls-cluster", "yes"];
+        let options = options.into_iter().chain(["--cluster-port", &bus]);
+        options.map(String::from).collect()
+    });
+    let () = secure
+        .server
+        .ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    until("the cluster serves its slots", || {
+        let state: String = secure.server.ask(&["CLUSTER", "INFO"]);
+        state.contains("cluster_state:ok")
+    });
+    let store = RedisStore::cluster([secure.url()]);
+    let unknown = store
+        .clone()
+        .root_certificates(Authority::new().certificate.as_bytes());
+    let why = failure(unknown.build().unwrap()).await;
+    assert!(why.contains("invalid peer certificate"), "{why}");
+
+    let store = store.root_certificates(secure.authority.certificate.as_bytes());
+    let limiter = one_tier(Arc::new(store.build().unwrap()), Quota::per(3, HOUR));
+    assert_eq!(limiter.check(ada(), 1).await.unwrap().remaining(), 2);
 }
 
 #[tokio::test]
