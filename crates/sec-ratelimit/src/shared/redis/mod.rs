@@ -5,6 +5,7 @@ mod cluster;
 mod exchange;
 mod lanes;
 mod script;
+mod width;
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -14,8 +15,9 @@ use deadpool_redis::redis::{Cmd, Value, cmd};
 #[cfg(feature = "redis-cluster")]
 use self::cluster::Cluster;
 use self::exchange::{Script, exchange};
-use self::lanes::{Lanes, Width};
+use self::lanes::Lanes;
 use self::script::Operation;
+use self::width::Width;
 use super::store::{Ask, Change, Given, Hold, SharedStore, StoreError, StoreFuture};
 
 /// Counters in one Redis (6 or newer, or Valkey), shared by all processes that use it.

@@ -9,7 +9,8 @@ use deadpool_redis::redis::{ConnectionAddr, ConnectionInfo};
 use super::PARTS;
 use super::slots::{Address, Range, SLOTS};
 use crate::StoreError;
-use crate::shared::redis::lanes::{Lanes, Width};
+use crate::shared::redis::lanes::Lanes;
+use crate::shared::redis::width::Width;
 
 /// One server.
 #[derive(Debug)]
