@@ -1,6 +1,7 @@
 //! The circuit breaker: a store that fails is given a pause, and asked again by one request at a time.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ pub(super) struct Breakers(Box<[Breaker]>);
 /// Closed, open for a pause, or half open while one probe is on its way.
 pub(super) struct Breaker {
     state: Mutex<State>,
+    /// Closed without a failure, as nearly always: then nobody needs the lock.
+    calm: AtomicBool,
     failures: u32,
     pause: Duration,
     clock: Arc<dyn Clock>,
@@ -78,6 +81,7 @@ impl Breaker {
     ) -> Self {
         Self {
             state: Mutex::new(State::Closed { failed: 0 }),
+            calm: AtomicBool::new(true),
             failures,
             pause,
             clock,
@@ -87,8 +91,11 @@ impl Breaker {
         }
     }
 
-    /// Whether the store may be asked now. One short lock.
+    /// Whether the store may be asked now. One short lock, or none while nothing fails.
     pub(super) fn enter(&self) -> Option<Pass<'_>> {
+        if self.calm.load(Ordering::Acquire) {
+            return Some(self.pass(false));
+        }
         let mut state = self.lock();
         let probe = match *state {
             State::Closed { .. } => false,
@@ -102,14 +109,21 @@ impl Breaker {
         if probe {
             self.tell("half-open", Severity::Low, Outcome::Pending, None);
         }
-        Some(Pass {
+        Some(self.pass(probe))
+    }
+
+    fn pass(&self, probe: bool) -> Pass<'_> {
+        Pass {
             breaker: self,
             probe,
             told: false,
-        })
+        }
     }
 
     fn succeeded(&self, probe: bool) {
+        if self.calm.load(Ordering::Acquire) {
+            return;
+        }
         let mut state = self.lock();
         let returned = match *state {
             State::Closed { failed: 0 } => return,
@@ -119,6 +133,7 @@ impl Breaker {
             State::Open { .. } | State::HalfOpen => true,
         };
         *state = State::Closed { failed: 0 };
+        self.calm.store(true, Ordering::Release);
         drop(state);
         if returned {
             self.tell("closed", Severity::Low, Outcome::Success, None);
@@ -128,6 +143,7 @@ impl Breaker {
     fn failed(&self, probe: bool, error: &StoreError) {
         let until = self.clock.monotonic().saturating_add(self.pause);
         let mut state = self.lock();
+        self.calm.store(false, Ordering::Release);
         match *state {
             State::Closed { failed } if failed.saturating_add(1) < self.failures => {
                 *state = State::Closed {

@@ -110,7 +110,7 @@ impl SharedLimiterBuilder {
     }
 
     /// How many refusals are remembered, and for how long at most. Default: 1024, and one second; 0
-    /// remembers none. About 700 bytes each.
+    /// remembers none. About 700 bytes each, and as much again once it was asked for.
     ///
     /// A request with the same subjects, limits and cost is refused from memory until the wait of
     /// its refusal is over, or this time, whichever is shorter; any other cost asks the store. What

@@ -2,11 +2,11 @@
 
 #[cfg(feature = "redis-cluster")]
 use super::cluster::Cluster;
-use super::lanes::Width;
 use super::sentinel::Sentinel;
 use super::server::{Server, is_secure};
 #[cfg(feature = "redis-tls")]
 use super::tls::{Tls, TlsSettings};
+use super::width::Width;
 use super::{RedisStoreError, Servers};
 
 /// The addresses that a host has given. They may hold passwords.

@@ -6,27 +6,23 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+#[cfg(feature = "redis-tls")]
+use std::time::Duration;
+use std::time::Instant;
 
-use deadpool_redis::redis::AsyncConnectionConfig;
 use deadpool_redis::redis::aio::MultiplexedConnection;
-use deadpool_redis::{Connection, Manager, Pool, Runtime};
+use deadpool_redis::{Connection, Pool};
 use tokio::sync::watch;
 #[cfg(feature = "redis-tls")]
 use tokio::time::timeout;
 
 use super::sentinel::Sentinel;
-use super::server::{Connected, Server};
+use super::server::Connected;
+#[cfg(feature = "redis-tls")]
+use super::server::Server;
 #[cfg(feature = "redis-tls")]
 use super::tls::Driver;
 use crate::StoreError;
-
-/// How many lanes lead to a server, and how long a connection may take to be made.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Width {
-    pub(super) lanes: usize,
-    pub(super) connect_within: Duration,
-}
 
 pub(super) struct Lanes {
     lanes: Box<[Mutex<Lane>]>,
@@ -36,7 +32,7 @@ pub(super) struct Lanes {
 
 /// Who makes a lane's connections, each within a time limit.
 #[derive(Clone)]
-enum Source {
+pub(super) enum Source {
     Pool(Pool),
     #[cfg(feature = "redis-tls")]
     Server(Server, Duration),
@@ -71,40 +67,8 @@ struct Suspect<'a> {
     trusted: bool,
 }
 
-impl Width {
-    /// Lanes to one server. Connects to nothing yet; the error is about the address.
-    pub(super) fn to(self, server: Server) -> Result<Lanes, String> {
-        #[cfg(feature = "redis-tls")]
-        if server.is_secure() {
-            let source = Source::Server(server, self.connect_within);
-            return Ok(Lanes::new(source, self.lanes));
-        }
-        // Answers have the deadline of the limiter, which is shorter than any that stands here.
-        let connections = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.connect_within))
-            .set_response_timeout(None);
-        let manager = Manager::new_with_config(server.into_info(), connections)
-            .map_err(|error| error.category().to_owned())?;
-        // A lane takes its connection out for good, which frees its place: so many are being made at
-        // once, and none is ever lent twice.
-        let pool = Pool::builder(manager)
-            .max_size(self.lanes)
-            .create_timeout(Some(self.connect_within))
-            .wait_timeout(Some(self.connect_within))
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|error| error.to_string())?;
-        Ok(Lanes::new(Source::Pool(pool), self.lanes))
-    }
-
-    /// Lanes to whichever server these sentinels call the master.
-    pub(super) fn to_master_of(self, sentinel: Sentinel) -> Lanes {
-        Lanes::new(Source::Sentinel(sentinel), self.lanes)
-    }
-}
-
 impl Lanes {
-    fn new(source: Source, count: usize) -> Self {
+    pub(super) fn new(source: Source, count: usize) -> Self {
         let lanes = std::iter::repeat_with(Mutex::default).take(count);
         Self {
             lanes: lanes.collect(),

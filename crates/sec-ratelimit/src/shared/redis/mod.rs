@@ -10,6 +10,7 @@ mod sentinel;
 mod server;
 #[cfg(feature = "redis-tls")]
 mod tls;
+mod width;
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -20,13 +21,15 @@ use self::addresses::Addresses;
 #[cfg(feature = "redis-cluster")]
 use self::cluster::Cluster;
 use self::exchange::{Script, exchange};
-use self::lanes::{Lanes, Width};
+use self::lanes::Lanes;
 use self::script::Operation;
 #[cfg(feature = "redis-tls")]
 use self::tls::TlsSettings;
+use self::width::Width;
 use super::store::{Ask, Change, Given, Hold, SharedStore, StoreError, StoreFuture};
 
-/// Counters in one Redis (6 or newer, or Valkey), shared by all processes that use it.
+/// Counters in one Redis (6 or newer, or Valkey) or in a cluster of them, shared by all processes that
+/// use it.
 ///
 /// A decision is one call of one script, whatever the number of tiers: one round trip, and atomic. The
 /// server's clock is the time. Each key carries its own time to live, set in the same step, so what is
@@ -163,9 +166,14 @@ impl RedisStore {
     ///   the old master had not yet sent to it is lost: around a fail-over a key admits at most twice
     ///   its limit.
     /// - While a *slot moves* to another server, limiters of one tier follow key by key. Redis refuses
-    ///   a call of several keys whose slot is under way (`TRYAGAIN`) unless all are still at the old
-    ///   place: such a decision has taken nothing, counts as a failure of that server, and the
-    ///   fallback makes it.
+    ///   a call of several keys whose slot is under way (`TRYAGAIN`) unless all of them are at the old
+    ///   server or all at the new one, and keys that do not exist yet are nowhere: such a decision has
+    ///   taken nothing, counts as a failure of that server, and the fallback makes it.
+    /// - Subjects *spread* over the servers by their digests when all tiers of the limiter have the
+    ///   same key, such as [`Key::ip`](crate::Key::ip) or [`Key::principal`](crate::Key::principal). With
+    ///   a tier of another key (a global one, or [`Key::given`](crate::Key::given) and closures beside
+    ///   any other tier, whose subjects nobody can compare beforehand) the limiter lives in one slot,
+    ///   and one server is its ceiling.
     /// - *Clocks* of the servers should agree: a key that moves counts on with the other's clock.
     ///
     /// ```

@@ -12,6 +12,7 @@ use super::Inner;
 use super::slots::{self, Range};
 use crate::StoreError;
 use crate::shared::redis::exchange::exchange;
+use crate::shared::redis::lanes::Lanes;
 use crate::shared::redis::server::Server;
 
 /// Between two looks: each as long again as the one before, while a master does not answer.
@@ -100,11 +101,7 @@ async fn ask_configured(
     slots_of(&lanes, &host, until).await
 }
 
-async fn slots_of(
-    lanes: &crate::shared::redis::lanes::Lanes,
-    host: &str,
-    until: Instant,
-) -> Result<Vec<Range>, StoreError> {
+async fn slots_of(lanes: &Lanes, host: &str, until: Instant) -> Result<Vec<Range>, StoreError> {
     let question = |_| {
         let mut question = cmd("CLUSTER");
         question.arg("SLOTS");

@@ -23,8 +23,8 @@ use tokio::sync::watch;
 use self::look::{Looking, look};
 use self::nodes::{Map, Node, Nodes};
 use super::exchange::{Fault, Script, exchange, kind};
-use super::lanes::Width;
 use super::server::Server;
+use super::width::Width;
 use crate::StoreError;
 use crate::shared::store::Ask;
 

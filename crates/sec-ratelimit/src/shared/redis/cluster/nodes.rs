@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::PARTS;
 use super::slots::{Address, Range, SLOTS};
 use crate::StoreError;
-use crate::shared::redis::lanes::{Lanes, Width};
+use crate::shared::redis::lanes::Lanes;
 use crate::shared::redis::server::Server;
+use crate::shared::redis::width::Width;
 
 /// One server.
 #[derive(Debug)]

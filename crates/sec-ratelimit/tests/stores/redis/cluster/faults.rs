@@ -1,6 +1,7 @@
 //! A server of a cluster that hangs, is restarted or forgets the script.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sec_core::{CollectingSink, ManualClock};
@@ -8,7 +9,7 @@ use sec_ratelimit::{Fallback, Key, LimitError, Quota, SharedLimiter, Subject};
 
 use super::servers::{CALM, Cluster, until};
 use super::{prefix, shared, users_by_master};
-use crate::{HOUR, ada, one_tier, secret};
+use crate::{HOUR, ada, one_tier, patient, secret};
 
 const PAUSE: Duration = Duration::from_secs(1);
 const DEADLINE: Duration = Duration::from_millis(500);
@@ -148,6 +149,62 @@ async fn a_master_that_is_killed_and_restarted_returns_by_itself() {
     assert_eq!(setup.events(), [("open".into(), setup.name(0))]);
     setup.cluster.servers[0].restart();
     setup.the_first_returns().await;
+}
+
+/// A client library that repeats what failed on the way counts it twice (rate-limit-redis 6.0.1 does).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_on_its_way_over_a_lost_connection_is_not_repeated() {
+    const LIMIT: u64 = 1_000_000;
+    let cluster = Cluster::start(false, CALM);
+    let store = cluster.store().prefix("t").build().unwrap();
+    let limiter = patient(Arc::new(store))
+        .tier("user", Quota::per(LIMIT, HOUR), Key::given("user"))
+        .breaker(u32::MAX, PAUSE)
+        .build()
+        .unwrap();
+    let (stop, lost) = (Arc::new(AtomicBool::new(false)), AtomicU64::new(0));
+    let tasks: Vec<_> = (0..8)
+        .map(|_| {
+            let (limiter, stop) = (limiter.clone(), stop.clone());
+            tokio::spawn(async move {
+                let (mut admitted, mut failed) = (0, 0);
+                while !stop.load(Ordering::Relaxed) {
+                    match limiter.check(ada(), 1).await {
+                        Ok(_) => admitted += 1,
+                        Err(_) => failed += 1,
+                    }
+                }
+                (admitted, failed)
+            })
+        })
+        .collect();
+    until("connections were lost a hundred times", || {
+        let killed: u64 = cluster
+            .servers
+            .iter()
+            .map(|server| -> u64 {
+                server.ask(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"])
+            })
+            .sum();
+        lost.fetch_add(killed, Ordering::Relaxed) + killed >= 100
+    });
+    stop.store(true, Ordering::Relaxed);
+    let (mut admitted, mut failed) = (0, 0);
+    for task in tasks {
+        let (of_this, lost) = task.await.unwrap();
+        (admitted, failed) = (admitted + of_this, failed + lost);
+    }
+    let used = loop {
+        // The last connections may have been lost unnoticed.
+        if let Ok(decision) = limiter.peek(ada(), 1).await {
+            break LIMIT - decision.remaining();
+        }
+    };
+    assert!(failed > 0, "nothing was lost");
+    assert!(
+        (admitted..=admitted + failed).contains(&used),
+        "{used} used, {admitted} admitted, {failed} failed"
+    );
 }
 
 /// A slot that nobody serves is the failure of nobody else.
