@@ -271,20 +271,17 @@ impl Quota {
         }
     }
 
-    /// The quota as shared stores decide it, with another limit if one is given; `None` for an
-    /// algorithm that they do not have.
+    /// The quota as shared stores decide it, with another limit if one is given.
     #[cfg(feature = "shared")]
-    pub(crate) fn shared_rule(&self, limit: Option<u64>) -> Option<crate::shared::SharedRule> {
+    pub(crate) fn shared_rule(&self, limit: Option<u64>) -> crate::shared::SharedRule {
         use crate::shared::SharedRule;
-        let own = limit;
-        let limit = own.unwrap_or(self.limit);
+        let limit = limit.unwrap_or(self.limit);
         match self.shape {
-            Shape::Fixed => Some(SharedRule::fixed(limit, self.per)),
-            Shape::Exact => Some(SharedRule::exact(limit.min(self.limit), self.per)),
-            Shape::Gcra { burst } => {
-                Some(SharedRule::gcra(limit, self.per, burst.unwrap_or(limit)))
-            }
-            Shape::Sliding | Shape::Bounded | Shape::Misused(_) => None,
+            Shape::Exact => SharedRule::exact(limit.min(self.limit), self.per),
+            Shape::Gcra { burst } => SharedRule::gcra(limit, self.per, burst.unwrap_or(limit)),
+            Shape::Sliding => SharedRule::sliding(limit, self.per),
+            Shape::Bounded => SharedRule::bounded(limit, self.per),
+            Shape::Fixed | Shape::Misused(_) => SharedRule::fixed(limit, self.per),
         }
     }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use sec_core::{Clock, EventSink, Secret, SystemClock, TracingSink};
 
-use super::breaker::Breaker;
+use super::breaker::{Breaker, Breakers};
 use super::denials::Denials;
 use super::limiter::{Inner, LocalShare, OnError};
 use super::store::SharedStore;
-use crate::decision::{MAX_TIERS, Policies};
+use crate::decision::Policies;
 use crate::digest::Seed;
 use crate::quota::nanos;
 use crate::{
@@ -101,7 +101,8 @@ impl SharedLimiterBuilder {
     /// After how many failures in a row the store is left alone, and for how long. Default: 5 and one
     /// second. After the pause one request asks it, while the fallback decides for all others; its
     /// answer ends the pause, its failure begins another. Each change is an event,
-    /// `rate_limit_store`, whose detail `state` is `open`, `half-open` or `closed`.
+    /// `rate_limit_store`, whose detail `state` is `open`, `half-open` or `closed`. A store of several
+    /// [parts](SharedStore::parts) is counted and paused part by part; the detail `part` says which.
     pub fn breaker(mut self, failures: u32, pause: Duration) -> Self {
         self.failures = failures;
         self.pause = pause;
@@ -109,7 +110,7 @@ impl SharedLimiterBuilder {
     }
 
     /// How many refusals are remembered, and for how long at most. Default: 1024, and one second; 0
-    /// remembers none. About 700 bytes each.
+    /// remembers none. About 700 bytes each, and as much again once it was asked for.
     ///
     /// A request with the same subjects, limits and cost is refused from memory until the wait of
     /// its refusal is over, or this time, whichever is shorter; any other cost asks the store. What
@@ -182,18 +183,6 @@ impl SharedLimiterBuilder {
         let local = divided
             .fold(Limiter::builder(), LimiterBuilder::with_tier)
             .clock(self.clock.clone());
-        let mut rules = Vec::with_capacity(MAX_TIERS);
-        for (index, tier) in self.tiers.iter().enumerate() {
-            let Some(rule) = tier.quota.shared_rule(None) else {
-                return fault(
-                    &format!("tiers[{index}].algorithm"),
-                    ConfigErrorKind::Misused(
-                        "shared stores have fixed windows, buckets and exact logs",
-                    ),
-                );
-            };
-            rules.push(rule);
-        }
         let on_error = match self.fallback {
             Fallback::Open => OnError::Open,
             Fallback::Closed => OnError::Closed,
@@ -204,6 +193,10 @@ impl SharedLimiterBuilder {
         };
         let policies = Policies::new(self.tiers.iter().map(Tier::policy), None);
         let name: Arc<str> = self.name.into();
+        let breakers = Breakers::new(&self.store, |part| {
+            let (clock, sink) = (self.clock.clone(), self.sink.clone());
+            Breaker::new(part, name.clone(), self.failures, self.pause, clock, sink)
+        });
         let one_subject = match &*self.tiers {
             [only] => !only.key.is_global(),
             [first, rest @ ..] => {
@@ -224,13 +217,7 @@ impl SharedLimiterBuilder {
             seed: Seed::of_secret(self.secret.expose()),
             store: self.store,
             deadline: self.deadline,
-            breaker: Breaker::new(
-                name.clone(),
-                self.failures,
-                self.pause,
-                self.clock.clone(),
-                self.sink,
-            ),
+            breakers,
             name,
             denials: Denials::new(self.denials, nanos(self.longest_denial)),
             on_error,

@@ -12,7 +12,10 @@ use super::rule::micros;
 use super::store::{Ask, Change, Given, Hold, SharedStore, SharedTier, StoreFuture, TierGiven};
 use crate::digest::Digest;
 use crate::gcra::{GcraHold, GcraState};
-use crate::{Answer, ExactLog, FixedState, FixedWindow, Gcra, Standing};
+use crate::{
+    Answer, BoundedState, BoundedWindow, ExactLog, FixedState, FixedWindow, Gcra, SlidingState,
+    SlidingWindow, Standing, WindowHold,
+};
 
 /// A [`SharedStore`] in this process's memory, for tests of code that uses a shared limiter, and for
 /// several limiters of one process that share their counters.
@@ -39,6 +42,8 @@ enum State {
     Fixed(FixedState),
     Gcra { state: GcraState, born: u64 },
     Exact(Vec<u64>),
+    Sliding(SlidingState),
+    Bounded(BoundedState),
 }
 
 impl MemoryStore {
@@ -156,12 +161,16 @@ impl States {
                 State::Gcra { state, born }
             }
             (Some(State::Exact(times)), SharedRule::Exact { .. }) => State::Exact(times),
+            (Some(State::Sliding(state)), SharedRule::Sliding { .. }) => State::Sliding(state),
+            (Some(State::Bounded(state)), SharedRule::Bounded { .. }) => State::Bounded(state),
             (_, SharedRule::Fixed { .. }) => State::Fixed(FixedState::default()),
             (_, SharedRule::Gcra { .. }) => State::Gcra {
                 state: GcraState::default(),
                 born: now,
             },
             (_, SharedRule::Exact { .. }) => State::Exact(Vec::new()),
+            (_, SharedRule::Sliding { .. }) => State::Sliding(SlidingState::default()),
+            (_, SharedRule::Bounded { .. }) => State::Bounded(BoundedState::default()),
         }
     }
 
@@ -190,6 +199,12 @@ impl State {
             }
             (Self::Exact(times), SharedRule::Exact { limit, window }) => {
                 ExactLog::new(limit, window).answer(times, now, cost)
+            }
+            (Self::Sliding(state), SharedRule::Sliding { limit, window }) => {
+                SlidingWindow::new(limit, window).answer(*state, now, cost)
+            }
+            (Self::Bounded(state), SharedRule::Bounded { limit, window }) => {
+                BoundedWindow::new(limit, window).answer(state, now, cost)
             }
             _ => Answer::Never,
         }
@@ -220,6 +235,24 @@ impl State {
                 times.truncate(len);
                 [at, 0, 0, 0]
             }
+            (Self::Sliding(state), SharedRule::Sliding { limit, window }) => {
+                let sliding = SlidingWindow::new(limit, window);
+                let hold = if tier.demands {
+                    sliding.take_saturating(state, now, cost)
+                } else {
+                    sliding.take(state, now, cost)
+                };
+                [hold.start, hold.taken, 0, 0]
+            }
+            (Self::Bounded(state), SharedRule::Bounded { limit, window }) => {
+                let bounded = BoundedWindow::new(limit, window);
+                let hold = if tier.demands {
+                    bounded.take_saturating(state, now, cost)
+                } else {
+                    bounded.take(state, now, cost)
+                };
+                [hold.start, hold.taken, 0, 0]
+            }
             _ => Hold::default(),
         }
     }
@@ -240,6 +273,14 @@ impl State {
                 ExactLog::new(limit, window).give_back(times, &mut len, first, units);
                 times.truncate(len);
             }
+            (Self::Sliding(state), SharedRule::Sliding { limit, window }) => {
+                let hold = window_hold(hold);
+                SlidingWindow::new(limit, window).give_back(state, now, hold, units);
+            }
+            (Self::Bounded(state), SharedRule::Bounded { limit, window }) => {
+                let hold = window_hold(hold);
+                BoundedWindow::new(limit, window).give_back(state, now, hold, units);
+            }
             _ => {}
         }
     }
@@ -254,6 +295,12 @@ impl State {
             }
             (Self::Exact(times), SharedRule::Exact { limit, window }) => {
                 ExactLog::new(limit, window).standing(times, now)
+            }
+            (Self::Sliding(state), SharedRule::Sliding { limit, window }) => {
+                SlidingWindow::new(limit, window).standing(*state, now)
+            }
+            (Self::Bounded(state), SharedRule::Bounded { limit, window }) => {
+                BoundedWindow::new(limit, window).standing(state, now)
             }
             _ => Standing::default(),
         }
@@ -279,9 +326,21 @@ impl State {
             (Self::Exact(times), SharedRule::Exact { limit, window }) => {
                 ExactLog::new(limit, window).is_spent(times, now)
             }
+            (Self::Sliding(state), SharedRule::Sliding { limit, window }) => {
+                SlidingWindow::new(limit, window).is_spent(*state, now)
+            }
+            (Self::Bounded(state), SharedRule::Bounded { limit, window }) => {
+                BoundedWindow::new(limit, window).is_spent(state, now)
+            }
             _ => true,
         }
     }
+}
+
+fn window_hold([start, taken, ..]: Hold) -> WindowHold {
+    let mut hold = WindowHold::default();
+    (hold.start, hold.taken) = (start, taken);
+    hold
 }
 
 #[cfg(test)]
@@ -301,10 +360,12 @@ mod tests {
             SharedRule::fixed(1, minute),
             SharedRule::exact(1, minute),
             SharedRule::gcra(1, minute, 1),
+            SharedRule::sliding(1, minute),
+            SharedRule::bounded(1, minute),
         ];
         let fill = |from: u64, to: u64| {
             for number in from..to {
-                let rule = rules[usize::try_from(number % 3).unwrap()];
+                let rule = rules[usize::try_from(number % 5).unwrap()];
                 let tier = SharedTier {
                     name: "t".into(),
                     digest: [number, 0],
@@ -322,7 +383,8 @@ mod tests {
         };
         fill(0, 1024);
         assert_eq!(store.keys(), 1024);
-        clock.advance(minute);
+        // A sliding counter weighs the window before, too.
+        clock.advance(2 * minute);
         fill(1024, 2048);
         assert!(store.keys() <= 1024, "{}", store.keys());
     }

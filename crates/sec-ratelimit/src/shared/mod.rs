@@ -16,6 +16,7 @@ mod reservation;
 mod rule;
 mod service;
 mod store;
+mod targets;
 
 pub use self::builder::{Fallback, SharedLimiterBuilder};
 pub use self::limiter::SharedLimiter;

@@ -32,6 +32,20 @@ pub enum SharedRule {
         /// Its length.
         window: u64,
     },
+    /// A [sliding-window counter](crate::SlidingWindow).
+    Sliding {
+        /// The units per window.
+        limit: u64,
+        /// Its length.
+        window: u64,
+    },
+    /// A [bounded window](crate::BoundedWindow).
+    Bounded {
+        /// The units per window.
+        limit: u64,
+        /// Its length, of which each sub-window is a sixteenth, rounded up.
+        window: u64,
+    },
 }
 
 impl SharedRule {
@@ -48,6 +62,20 @@ impl SharedRule {
     pub(crate) fn exact(limit: u64, per: Duration) -> Self {
         Self::Exact {
             limit,
+            window: micros(per),
+        }
+    }
+
+    pub(crate) fn sliding(limit: u64, per: Duration) -> Self {
+        Self::Sliding {
+            limit: limit.min(Self::UNLIMITED),
+            window: micros(per),
+        }
+    }
+
+    pub(crate) fn bounded(limit: u64, per: Duration) -> Self {
+        Self::Bounded {
+            limit: limit.min(Self::UNLIMITED),
             window: micros(per),
         }
     }
@@ -74,7 +102,10 @@ impl SharedRule {
     #[must_use]
     pub const fn limit(&self) -> u64 {
         match *self {
-            Self::Fixed { limit, .. } | Self::Exact { limit, .. } => limit,
+            Self::Fixed { limit, .. }
+            | Self::Exact { limit, .. }
+            | Self::Sliding { limit, .. }
+            | Self::Bounded { limit, .. } => limit,
             Self::Gcra { burst, .. } => burst,
         }
     }

@@ -6,18 +6,38 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+#[cfg(feature = "redis-tls")]
+use std::time::Duration;
 use std::time::Instant;
 
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::{Connection, Pool};
 use tokio::sync::watch;
+#[cfg(feature = "redis-tls")]
+use tokio::time::timeout;
 
+use super::sentinel::Sentinel;
+use super::server::Connected;
+#[cfg(feature = "redis-tls")]
+use super::server::Server;
+#[cfg(feature = "redis-tls")]
+use super::tls::Driver;
 use crate::StoreError;
 
 pub(super) struct Lanes {
     lanes: Box<[Mutex<Lane>]>,
     next: AtomicUsize,
-    pool: Pool,
+    source: Source,
+}
+
+/// Who makes a lane's connections, each within a time limit.
+#[derive(Clone)]
+pub(super) enum Source {
+    Pool(Pool),
+    #[cfg(feature = "redis-tls")]
+    Server(Server, Duration),
+    /// Asked anew for each connection, so that after a fail-over a lane finds the new master.
+    Sentinel(Sentinel),
 }
 
 #[derive(Default)]
@@ -28,11 +48,13 @@ struct Lane {
 }
 
 /// A connection that exists or is being made; a request that stops waiting does not stop it.
-type Connecting = watch::Receiver<Option<Result<MultiplexedConnection, StoreError>>>;
+type Connecting = watch::Receiver<Option<Result<Connected, StoreError>>>;
 
 /// A lane's connection in the hands of one request.
 pub(super) struct Loan<'a> {
     pub(super) connection: MultiplexedConnection,
+    #[cfg(feature = "redis-tls")]
+    _driver: Option<Driver>,
     lane: Suspect<'a>,
 }
 
@@ -46,12 +68,12 @@ struct Suspect<'a> {
 }
 
 impl Lanes {
-    pub(super) fn new(pool: Pool, count: usize) -> Self {
+    pub(super) fn new(source: Source, count: usize) -> Self {
         let lanes = std::iter::repeat_with(Mutex::default).take(count);
         Self {
             lanes: lanes.collect(),
             next: AtomicUsize::new(0),
-            pool,
+            source,
         }
     }
 
@@ -70,8 +92,10 @@ impl Lanes {
             Err(_) => None,
         };
         match made {
-            Some(Ok(connection)) => Ok(Loan {
-                connection,
+            Some(Ok(connected)) => Ok(Loan {
+                connection: connected.connection,
+                #[cfg(feature = "redis-tls")]
+                _driver: connected.driver,
                 lane: Suspect {
                     lane,
                     generation,
@@ -96,18 +120,32 @@ impl Lanes {
             return (connecting.clone(), generation);
         }
         let (made, connecting) = watch::channel(None);
-        let pool = self.pool.clone();
-        // Ends by itself: the pool gives a connection up after its own time limit.
+        let source = self.source.clone();
+        // Ends by itself: every source gives a connection up after its own time limit.
         tokio::spawn(async move {
-            let connection = pool.get().await;
-            let connection = connection
-                // Out of the pool for good: its lane keeps it, and drops it when it fails.
-                .map(Connection::take)
-                .map_err(|error| StoreError::Unreachable(error.to_string()));
-            made.send_replace(Some(connection));
+            let connected = source.connect().await;
+            made.send_replace(Some(connected));
         });
         lane.connection = Some(connecting.clone());
         (connecting, generation)
+    }
+}
+
+impl Source {
+    async fn connect(&self) -> Result<Connected, StoreError> {
+        match self {
+            Self::Pool(pool) => match pool.get().await {
+                // Out of the pool for good: its lane keeps it, and drops it when it fails.
+                Ok(connection) => Ok(Connection::take(connection).into()),
+                Err(error) => Err(StoreError::Unreachable(error.to_string())),
+            },
+            #[cfg(feature = "redis-tls")]
+            Self::Server(server, within) => match timeout(*within, server.connect()).await {
+                Ok(made) => made.map_err(|error| StoreError::Unreachable(error.to_string())),
+                Err(_) => Err(StoreError::Deadline),
+            },
+            Self::Sentinel(sentinel) => sentinel.connect().await,
+        }
     }
 }
 

@@ -1,54 +1,71 @@
 //! What stands in Redis, and what a decision costs there.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sec_ratelimit::{Fallback, Key, Quota, RedisStore, RedisStoreError, SharedLimiter, Subject};
 
 use super::redis;
 use super::server::Server;
+use crate::conformance::quotas;
 use crate::{HOUR, ada, one_tier, patient, secret};
 
 #[tokio::test]
 async fn every_key_has_a_time_to_live_within_its_window() {
     let server = Server::start();
-    let quotas = [
-        Quota::per(3, HOUR),
-        Quota::per(3, HOUR).exact(),
-        Quota::gcra(3, HOUR),
-    ];
-    for (index, quota) in quotas.into_iter().enumerate() {
+    // Two units of a bucket refill for two hours; a sliding counter counts the window before, too; a
+    // bounded window counts a sub-window longer.
+    let longest = [HOUR, HOUR, 2 * HOUR, 2 * HOUR, HOUR * 17 / 16];
+    for (quota, longest) in quotas(3).into_iter().zip(longest) {
         let limiter = one_tier(redis(&server), quota);
-        let user = [Subject::of(index as u64)];
-        let taken = limiter.reserve(&user, 2).await.unwrap();
+        let taken = limiter.reserve(ada(), 2).await.unwrap();
         for _ in 0..3 {
-            let _ = limiter.check(&user, 1).await;
+            let _ = limiter.check(ada(), 1).await;
         }
         taken.commit_actual(1).await.unwrap();
+        let [key] = &server.keys()[..] else {
+            panic!("one key for one subject")
+        };
+        let left: u64 = server.ask(&["PTTL", key]);
+        let left = Duration::from_millis(left);
+        assert!(
+            left > longest - Duration::from_secs(60) && left <= longest,
+            "{quota:?}: {left:?}"
+        );
+        limiter.reset(ada()).await.unwrap();
+        assert_eq!(server.keys(), [""; 0]);
     }
-    let keys = server.keys();
-    assert_eq!(keys.len(), 3);
-    for key in keys {
-        let left: i64 = server.ask(&["PTTL", &key]);
-        assert!((1..=3_600_000).contains(&left), "{key}: {left}");
+}
+
+#[tokio::test]
+async fn what_is_over_goes_away_by_itself() {
+    let server = Server::start();
+    let window = Duration::from_millis(60);
+    for (index, quota) in [
+        Quota::per(3, window),
+        Quota::per(3, window).exact(),
+        Quota::gcra(3, window),
+        Quota::sliding(3, window),
+        Quota::bounded(3, window),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let limiter = one_tier(redis(&server), quota);
+        limiter.check([Subject::of(index as u64)], 2).await.unwrap();
+    }
+    let started = Instant::now();
+    while !server.keys().is_empty() {
+        assert!(started.elapsed() < Duration::from_secs(30));
     }
 }
 
 #[tokio::test]
 async fn a_full_refund_leaves_no_key() {
     let server = Server::start();
-    for quota in [
-        Quota::per(3, HOUR),
-        Quota::per(3, HOUR).exact(),
-        Quota::gcra(3, HOUR),
-    ] {
+    for quota in quotas(3) {
         let limiter = one_tier(redis(&server), quota);
-        limiter
-            .reserve(ada(), 3)
-            .await
-            .unwrap()
-            .refund()
-            .await
-            .unwrap();
+        let taken = limiter.reserve(ada(), 3).await.unwrap();
+        taken.refund().await.unwrap();
         assert_eq!(server.keys(), [""; 0], "{quota:?}");
     }
 }
@@ -158,6 +175,17 @@ async fn a_remembered_refusal_is_answered_without_the_store() {
     taken.commit();
     limiter.reset(ada()).await.unwrap();
     limiter.check(ada(), 1).await.unwrap();
+}
+
+#[cfg(not(feature = "redis-tls"))]
+#[test]
+fn without_its_feature_tls_is_an_error_that_names_it() {
+    let sentinel = RedisStore::sentinel(["redis://host"], "rediss://mymaster");
+    for builder in [RedisStore::builder("REDISS://host"), sentinel] {
+        let error = builder.build().unwrap_err();
+        assert_eq!(error, RedisStoreError::TlsFeature);
+        assert!(error.to_string().contains("redis-tls"));
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,15 @@
 //! A real Redis.
 
+#[cfg(feature = "redis-cluster")]
+pub(crate) mod cluster;
 mod faults;
 mod keys;
 mod layer;
+mod moments;
+pub(crate) mod sentinel;
 mod server;
+#[cfg(feature = "redis-tls")]
+pub(crate) mod tls;
 
 use std::sync::Arc;
 

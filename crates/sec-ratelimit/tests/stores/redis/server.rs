@@ -5,20 +5,27 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use deadpool_redis::redis::{self, FromRedisValue};
+use deadpool_redis::redis::{self, FromRedisValue, RedisResult};
 
 /// A server on a free port, in a folder of its own, gone with the value.
 pub(crate) struct Server {
     child: Option<Child>,
     port: u16,
     folder: PathBuf,
+    options: Vec<String>,
 }
 
 impl Server {
     pub(crate) fn start() -> Self {
+        Self::start_with(Vec::new)
+    }
+
+    /// With these options, asked for anew each time that a port was taken.
+    pub(crate) fn start_with(options: impl Fn() -> Vec<String>) -> Self {
         // The port may be taken between its choice and the server's start.
         for _ in 0..10 {
             let mut server = Self::absent();
+            server.options = options();
             if server.run() {
                 return server;
             }
@@ -28,14 +35,14 @@ impl Server {
 
     /// An address on which nothing listens, until [`restart`](Self::restart).
     pub(crate) fn absent() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let port = free_port();
         let folder = std::env::temp_dir().join(format!("sec-redis-{}-{port}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         Self {
             child: None,
             port,
             folder,
+            options: Vec::new(),
         }
     }
 
@@ -43,21 +50,8 @@ impl Server {
         let mut command = Command::new("redis-server");
         command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"]);
         command.args(["--save", "", "--appendonly", "no", "--dir"]);
-        command.arg(&self.folder).stdin(Stdio::null());
-        let mut child = command
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!(
-                    "redis-server does not start ({error}); \
-                 `apt-get install -y --no-install-recommends redis-server` installs it"
-                )
-            });
-        // It says when it is ready; its output ends when it could not start.
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let ready = lines.any(|line| line.unwrap().contains("Ready to accept connections"));
-        // Whatever else it says is read, or its pipe would fill.
-        std::thread::spawn(move || lines.for_each(drop));
+        command.arg(&self.folder).args(&self.options);
+        let (child, ready) = spawn(&mut command, "Ready to accept connections");
         self.child = Some(child);
         if !ready {
             self.kill();
@@ -84,19 +78,24 @@ impl Server {
         assert!(status.success());
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
     /// Asks the server directly.
     pub(crate) fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
-        let client = redis::Client::open(self.url()).unwrap();
-        let mut connection = client.get_connection().unwrap();
+        self.try_ask(words).unwrap()
+    }
+
+    pub(crate) fn try_ask<T: FromRedisValue>(&self, words: &[&str]) -> RedisResult<T> {
+        let client = redis::Client::open(self.url())?;
+        let mut connection = client.get_connection()?;
         let (name, arguments) = words.split_first().unwrap();
-        redis::cmd(name)
-            .arg(arguments)
-            .query(&mut connection)
-            .unwrap()
+        redis::cmd(name).arg(arguments).query(&mut connection)
     }
 
     pub(crate) fn keys(&self) -> Vec<String> {
@@ -118,4 +117,27 @@ impl Drop for Server {
         // The folder is below the system's temporary one, which is cleaned in any case.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Starts it, and waits until it says that it is ready.
+pub(crate) fn spawn(command: &mut Command, ready: &str) -> (Child, bool) {
+    let command = command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| {
+        panic!(
+            "redis-server does not start ({error}); \
+             `apt-get install -y --no-install-recommends redis-server` installs it"
+        )
+    });
+    // Its output ends when it could not start.
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let ready = lines.any(|line| line.unwrap().contains(ready));
+    // Whatever else it says is read, or its pipe would fill.
+    std::thread::spawn(move || lines.for_each(drop));
+    (child, ready)
+}
+
+/// Free when it was asked for.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
