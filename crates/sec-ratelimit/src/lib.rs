@@ -86,9 +86,9 @@ pub use self::reservation::Reservation;
 pub use self::service::{RateLimitFuture, RateLimitService};
 #[cfg(feature = "shared")]
 pub use self::shared::{
-    Ask, Change, Fallback, Given, Hold, MemoryStore, SharedLimiter, SharedLimiterBuilder,
-    SharedRateLimitFuture, SharedReservation, SharedRule, SharedStore, SharedTier, StoreError,
-    StoreFuture, TierGiven,
+    Ask, BlockChange, BlockChanges, BlockStore, Change, Fallback, Given, Hold, MemoryStore,
+    SharedBlock, SharedLimiter, SharedLimiterBuilder, SharedRateLimitFuture, SharedReservation,
+    SharedRule, SharedStore, SharedTier, StoreError, StoreFuture, TierGiven,
 };
 #[cfg(feature = "redis")]
 pub use self::shared::{RedisStore, RedisStoreBuilder, RedisStoreError};

@@ -4,12 +4,14 @@
 //! what belongs to any store that can be slow or away: a deadline, a circuit breaker, a fallback, and
 //! a memory of refusals.
 
+mod blocks;
 mod breaker;
 mod builder;
 mod denials;
 mod given;
 mod limiter;
 mod memory;
+mod memory_blocks;
 #[cfg(feature = "redis")]
 mod redis;
 mod reservation;
@@ -17,6 +19,7 @@ mod rule;
 mod service;
 mod store;
 
+pub use self::blocks::{BlockChange, BlockChanges, BlockStore, SharedBlock};
 pub use self::builder::{Fallback, SharedLimiterBuilder};
 pub use self::limiter::SharedLimiter;
 pub use self::memory::MemoryStore;
