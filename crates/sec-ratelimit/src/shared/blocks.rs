@@ -113,3 +113,17 @@ impl SharedBlock {
     /// How many records a list has at most: 32 768, half of a table of blocks of the default size.
     pub const MOST: usize = 32_768;
 }
+
+/// What the `Display` of a prefix wrote.
+#[cfg(feature = "redis")]
+pub(super) fn prefix_of(text: &str) -> Option<AddrPrefix> {
+    use std::net::IpAddr;
+
+    let (network, bits) = text.split_once('/')?;
+    let (network, bits): (IpAddr, u8) = (network.parse().ok()?, bits.parse().ok()?);
+    let grouping = match network {
+        IpAddr::V4(_) => sec_core::AddrGrouping::new(bits, 128),
+        IpAddr::V6(_) => sec_core::AddrGrouping::new(32, bits),
+    };
+    Some(grouping.ok()?.group(network))
+}

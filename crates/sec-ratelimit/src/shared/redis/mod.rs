@@ -1,5 +1,6 @@
 //! Counters in one Redis, or a server that speaks its protocol.
 
+mod blocks;
 mod lanes;
 mod script;
 

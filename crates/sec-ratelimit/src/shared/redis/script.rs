@@ -13,18 +13,20 @@ use crate::shared::store::{Ask, Change, Given, Hold, StoreError, TierGiven};
 const SCRIPT: &str = include_str!("decide.lua");
 
 /// The name under which a server caches the script.
-static NAME: LazyLock<String> = LazyLock::new(|| {
+static NAME: LazyLock<String> = LazyLock::new(|| name_of(SCRIPT));
+
+pub(super) fn name_of(script: &str) -> String {
     // SHA-1 because Redis names scripts so; nothing is protected by it.
     let digest = aws_lc_rs::digest::digest(
         &aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY,
-        SCRIPT.as_bytes(),
+        script.as_bytes(),
     );
     let mut name = String::with_capacity(40);
     for byte in digest.as_ref() {
         let _ = write!(name, "{byte:02x}");
     }
     name
-});
+}
 
 #[derive(Clone, Copy)]
 pub(super) enum Operation<'a> {
