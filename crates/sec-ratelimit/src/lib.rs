@@ -48,6 +48,8 @@ mod tier;
 
 pub use self::answer::{Answer, Standing};
 pub use self::ban::{BanConfig, Banned, Bans, Block, BlockError, Escalate};
+#[cfg(feature = "shared")]
+pub use self::ban::{BanFollower, BanSharing, BanSharingState};
 pub use self::bots::{
     BotLayer, BotRefused, BotService, BotVerdict, Bots, BotsConfig, GoodBot, Lookup, OnSpoofed,
     ResolveError, Resolver,

@@ -5,6 +5,9 @@
 //! record says nothing any more, or the slot of the key with the fewest blocks and refusals; never one that is
 //! blocked. Each shard counts its blocks, so the share that they may hold is checked under its lock alone.
 
+#[cfg(feature = "shared")]
+mod exchange;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -46,6 +49,10 @@ pub(super) struct Slot {
     used: bool,
     wide: bool,
     pub(super) manual: bool,
+    /// The block began in this process.
+    own: bool,
+    /// It began or changed here, and other processes were not told yet.
+    pending: bool,
 }
 
 /// What is blocked, and how coarse it is.
@@ -279,11 +286,7 @@ impl Shard {
         manual: bool,
         table: &Table,
     ) -> Struck {
-        let most = self.slots.len().saturating_mul(share.0) / 8;
-        if self.blocked >= most && now >= self.earliest_end {
-            self.sweep(now, table);
-        }
-        let full = self.blocked >= most;
+        let full = self.is_full(share, now, table);
         let until = now.saturating_add(length).max(1);
         let Some(slot) = self.find(who.digest) else {
             return Struck::Full;
@@ -297,17 +300,23 @@ impl Shard {
         slot.strikes = 0;
         slot.blocks = slot.blocks.saturating_add(1);
         slot.manual = manual;
+        (slot.own, slot.pending) = (true, true);
         let blocks = slot.blocks;
         if !extended {
             slot.wide = who.wide;
-            self.blocked = self.blocked.saturating_add(1);
-            table.open.fetch_add(1, Ordering::Relaxed);
-            if who.wide {
-                table.wide.fetch_add(1, Ordering::Relaxed);
-            }
+            self.opened(table, who.wide);
         }
         self.earliest_end = self.earliest_end.min(until);
         Struck::Started(length, blocks)
+    }
+
+    /// Whether blocks hold their share, those that have ended not counted.
+    fn is_full(&mut self, share: Share, now: u64, table: &Table) -> bool {
+        let most = self.slots.len().saturating_mul(share.0) / 8;
+        if self.blocked >= most && now >= self.earliest_end {
+            self.sweep(now, table);
+        }
+        self.blocked >= most
     }
 
     /// Closes the blocks that have ended. Each scan closes at least one, unless blocks were lifted by hand.
@@ -326,6 +335,15 @@ impl Shard {
         self.blocked = self.blocked.saturating_sub(ended);
         table.open.fetch_sub(ended, Ordering::Relaxed);
         table.wide.fetch_sub(wide, Ordering::Relaxed);
+    }
+
+    /// Accounts for one block that was opened.
+    fn opened(&mut self, table: &Table, wide: bool) {
+        self.blocked = self.blocked.saturating_add(1);
+        table.open.fetch_add(1, Ordering::Relaxed);
+        if wide {
+            table.wide.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Accounts for one block that was closed.
@@ -350,6 +368,8 @@ impl Slot {
         used: false,
         wide: false,
         manual: false,
+        own: false,
+        pending: false,
     };
 
     /// Ends the block; whether it was a coarse one.

@@ -142,9 +142,7 @@ impl SharedLimiterBuilder {
     pub fn build(self) -> Result<SharedLimiter, ConfigError> {
         let fault = |field: &str, kind| Err(ConfigError::new(field, kind));
         let range = |least, most| ConfigErrorKind::OutOfRange { least, most };
-        let in_name =
-            |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
-        if !(1..=64).contains(&self.name.len()) || !self.name.bytes().all(in_name) {
+        if !is_store_name(&self.name) {
             return fault("name", ConfigErrorKind::StoreName);
         }
         if self.secret.expose().len() < 32 {
@@ -253,4 +251,11 @@ impl fmt::Debug for SharedLimiterBuilder {
             .field("deadline", &self.deadline)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether a store's keys can carry the name as it is.
+pub(crate) fn is_store_name(name: &str) -> bool {
+    let usable =
+        |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
+    (1..=64).contains(&name.len()) && name.bytes().all(usable)
 }

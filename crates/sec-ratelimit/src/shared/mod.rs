@@ -20,6 +20,7 @@ mod service;
 mod store;
 
 pub use self::blocks::{BlockChange, BlockChanges, BlockStore, SharedBlock};
+pub(crate) use self::builder::is_store_name;
 pub use self::builder::{Fallback, SharedLimiterBuilder};
 pub use self::limiter::SharedLimiter;
 pub use self::memory::MemoryStore;

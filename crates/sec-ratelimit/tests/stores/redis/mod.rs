@@ -1,5 +1,6 @@
 //! A real Redis.
 
+mod bans;
 mod faults;
 mod keys;
 mod layer;
