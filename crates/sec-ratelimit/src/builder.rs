@@ -9,7 +9,7 @@ use crate::digest::Seed;
 use crate::quota::{Algorithm, nanos};
 use crate::store::{FastTable, Packed, Table, bytes_for, fast_bytes_for};
 use crate::tables::{Tables, TierTable};
-use crate::{ConfigError, ConfigErrorKind, Key, Limiter, Quota, Tier};
+use crate::{ConfigError, ConfigErrorKind, Key, Limiter, Quota, Statistics, Tier};
 
 /// Builds a [`Limiter`]: its tiers, its memory and its clock.
 #[derive(Clone, Debug)]
@@ -17,6 +17,7 @@ use crate::{ConfigError, ConfigErrorKind, Key, Limiter, Quota, Tier};
 pub struct LimiterBuilder {
     tiers: Vec<Tier>,
     capacity: usize,
+    statistics: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -38,6 +39,7 @@ impl LimiterBuilder {
         Self {
             tiers: Vec::new(),
             capacity: 65_536,
+            statistics: false,
             clock: SystemClock::shared(),
         }
     }
@@ -74,6 +76,15 @@ impl LimiterBuilder {
     /// traffic.
     pub fn capacity(mut self, keys: usize) -> Self {
         self.capacity = keys;
+        self
+    }
+
+    /// Whether the limiter counts what it admits and refuses, for
+    /// [`Limiter::statistics`]. Default: false. `check`, `take` and `reserve` are counted, and layers around
+    /// it, each request once; a `peek` is not. A `take` then costs as much as a `check`, and each
+    /// [what `Statistics` say](crate::Statistics) more.
+    pub fn statistics(mut self, count: bool) -> Self {
+        self.statistics = count;
         self
     }
 
@@ -116,7 +127,10 @@ impl LimiterBuilder {
             key: tier.key.label().into(),
             window: tier.quota.window(),
         });
-        let policies = policies.collect();
+        let policies: Arc<[Policy]> = policies.collect();
+        let statistics = self
+            .statistics
+            .then(|| Statistics::over(self.tiers.iter(), &policies));
         let tables: Vec<_> = self
             .tiers
             .iter()
@@ -139,6 +153,7 @@ impl LimiterBuilder {
                 })
                 .collect(),
             policies,
+            statistics,
             seed: Seed::random(),
             clock: self.clock,
             origin,

@@ -9,6 +9,7 @@
     )
 )]
 
+mod about;
 mod amend;
 mod answer;
 mod ban;

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use sec_core::{RequestContext, RequestView};
 
+use crate::about::About;
 use crate::decision::MAX_TIERS;
 use crate::key::caller;
 use crate::quota::nanos;
 use crate::tables::{Tables, Target, Targets, TierTable};
-use crate::{Answer, Decision, LimitError, Refused, Reservation, Subject, SubjectError};
+use crate::{
+    Answer, Decision, LimitError, Refused, Reservation, Statistics, Subject, SubjectError,
+};
 
 /// Several tiers, decided together: a cost is taken from all of them or from none.
 ///
@@ -75,6 +78,7 @@ impl Limiter {
     ) -> Result<Decision, LimitError> {
         let targets = self.targets(subjects.as_ref())?;
         let (decision, _) = self.0.decide(&targets, cost, true);
+        self.count(&decision);
         Refused::unless_allowed(decision, cost).map_err(LimitError::Refused)
     }
 
@@ -105,7 +109,7 @@ impl Limiter {
         cost: u64,
     ) -> Result<Answer, SubjectError> {
         let subjects = subjects.as_ref();
-        if let ([subject], 1) = (subjects, self.0.tiers.len()) {
+        if let ([subject], 1, None) = (subjects, self.0.tiers.len(), &self.0.statistics) {
             let target = self.target(subject)?;
             if let Some(answer) = self.0.answer(&target, cost) {
                 return Ok(answer);
@@ -113,6 +117,7 @@ impl Limiter {
         }
         let targets = self.targets(subjects)?;
         let (decision, _) = self.0.decide(&targets, cost, true);
+        self.count(&decision);
         Ok(if decision.is_allowed() {
             Answer::Admit
         } else {
@@ -148,7 +153,9 @@ impl Limiter {
         cost: u64,
     ) -> Result<Reservation, LimitError> {
         let targets = self.targets(subjects.as_ref())?;
-        self.reserve_targets(targets, cost)
+        let reserved = self.reserve_targets(targets, cost);
+        self.count_reserved(&reserved);
+        reserved
     }
 
     /// [`reserve`](Self::reserve) with the keys taken from a request, as the layer does it.
@@ -158,6 +165,17 @@ impl Limiter {
     /// As [`check`](Self::check), and [`LimitError::Missing`] when the request has no context, or
     /// its caller was never resolved and a key or a limit asks for them.
     pub fn reserve_request(
+        &self,
+        request: RequestView<'_>,
+        cost: u64,
+    ) -> Result<Reservation, LimitError> {
+        let reserved = self.reserve_uncounted(request, cost);
+        self.count_reserved(&reserved);
+        reserved
+    }
+
+    /// [`reserve_request`](Self::reserve_request) for who counts it himself.
+    pub(crate) fn reserve_uncounted(
         &self,
         request: RequestView<'_>,
         cost: u64,
@@ -178,6 +196,36 @@ impl Limiter {
     ) -> Result<Decision, LimitError> {
         let targets = self.request_targets(request)?;
         Ok(self.0.decide(&targets, cost, false).0)
+    }
+
+    /// What its functions and layers admitted and refused, if it
+    /// [counts](crate::LimiterBuilder::statistics).
+    #[must_use]
+    pub fn statistics(&self) -> Option<&Statistics> {
+        self.0.statistics.as_ref()
+    }
+
+    pub(crate) fn about(&self) -> About {
+        let tables = &*self.0;
+        let tiers = tables.tiers.iter().map(|table| &table.tier);
+        let statistics = tables.statistics.as_ref();
+        About::new(tiers, &tables.clock, &tables.policies, statistics)
+    }
+
+    #[inline]
+    fn count(&self, decision: &Decision) {
+        if let Some(statistics) = &self.0.statistics {
+            statistics.record(decision, false, None);
+        }
+    }
+
+    #[inline]
+    fn count_reserved(&self, reserved: &Result<Reservation, LimitError>) {
+        match reserved {
+            Ok(reservation) => self.count(reservation.decision()),
+            Err(LimitError::Refused(refused)) => self.count(refused.decision()),
+            Err(_) => {}
+        }
     }
 
     /// [`reserve`](Self::reserve) for digests that a shared limiter has made.

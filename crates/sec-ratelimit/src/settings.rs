@@ -11,16 +11,18 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use sec_core::gate::OnResponse;
 use sec_core::{EventKind, OnRefusal, PathRules, Problem, RequestContext, RequestView, refuse};
 
+use crate::about::About;
 use crate::ban::Hook;
 use crate::headers::seconds;
 use crate::key::route;
 use crate::refused::report;
-use crate::{Decision, Fields, LimitError, Limiter, Refused, Reservation, Statistics};
+use crate::{Banned, Decision, Fields, LimitError, Limiter, Refused, Reservation, Statistics};
 
 /// The settings of [`RateLimitLayer`](crate::RateLimitLayer).
 #[derive(Clone)]
 pub(crate) struct Settings<L = Limiter> {
     pub(crate) limiter: L,
+    pub(crate) about: About,
     pub(crate) enabled: bool,
     pub(crate) shadow: bool,
     pub(crate) fields: Fields,
@@ -31,6 +33,8 @@ pub(crate) struct Settings<L = Limiter> {
     /// From 0 to 1.
     pub(crate) retry_jitter: f64,
     pub(crate) bans: Option<Hook>,
+    pub(crate) on_ban: Arc<dyn OnRefusal<Banned>>,
+    /// Beside those of the limiter itself.
     pub(crate) statistics: Option<Statistics>,
 }
 
@@ -53,7 +57,7 @@ impl<L> Settings<L> {
             return Ok(None);
         }
         if let Some(bans) = &self.bans
-            && let Some(answer) = bans.refuse(view, ctx, self.shadow)
+            && let Some(answer) = bans.refuse(view, ctx, self.shadow, &*self.on_ban)
         {
             return Err(answer);
         }
@@ -94,11 +98,13 @@ impl<L> Settings<L> {
         Err(self.refuse(refused, view))
     }
 
-    fn record(&self, decision: &Decision, view: RequestView<'_>) {
-        if let Some(statistics) = &self.statistics
-            && let Some(ctx) = RequestContext::get(view.extensions)
-        {
-            statistics.record(decision, self.shadow, Some(ctx.client_group()));
+    pub(crate) fn record(&self, decision: &Decision, view: RequestView<'_>) {
+        for statistics in [&self.about.statistics, &self.statistics] {
+            if let Some(statistics) = statistics
+                && let Some(ctx) = RequestContext::get(view.extensions)
+            {
+                statistics.record(decision, self.shadow, Some(ctx.client_group()));
+            }
         }
     }
 
@@ -155,7 +161,7 @@ impl Settings {
         let Some(cost) = self.cost(view)? else {
             return Ok(None);
         };
-        match self.limiter.reserve_request(view, cost) {
+        match self.limiter.reserve_uncounted(view, cost) {
             Ok(reservation) => {
                 self.record(reservation.decision(), view);
                 let extensions = request.extensions_mut();

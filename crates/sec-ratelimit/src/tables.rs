@@ -11,12 +11,13 @@ use crate::store::{
     Ask, FastTable, HORIZON, Hold, ORIGIN, Packed, Place, Seen, Shard, Table, Take,
 };
 use crate::tier::Tier;
-use crate::{Answer, Decision, OnExceed, Standing};
+use crate::{Answer, Decision, OnExceed, Standing, Statistics};
 
 /// What the clones of a [`Limiter`](crate::Limiter) and its reservations share.
 pub(crate) struct Tables {
     pub(crate) tiers: Box<[TierTable]>,
     pub(crate) policies: Arc<[Policy]>,
+    pub(crate) statistics: Option<Statistics>,
     pub(crate) seed: Seed,
     pub(crate) clock: Arc<dyn Clock>,
     /// The clock's reading when the limiter was built.

@@ -5,32 +5,22 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use sec_core::{
-    EventKind, OnRefusal, Outcome, Problem, ProblemRefusal, RequestContext, RequestView,
-    SecurityEvent, refuse,
+    EventKind, OnRefusal, Outcome, Problem, RequestContext, RequestView, SecurityEvent, refuse,
 };
 
 use super::{Banned, Bans};
-use crate::{Decision, Limiter};
+use crate::Decision;
 
 #[derive(Clone)]
 pub(crate) struct Hook {
     pub(crate) bans: Bans,
-    pub(crate) on_refusal: Arc<dyn OnRefusal<Banned>>,
     /// The tiers that only the caller can exhaust.
     own: Arc<[Box<str>]>,
 }
 
 impl Hook {
-    pub(crate) fn new(bans: Bans, limiter: &Limiter) -> Self {
-        let tiers = limiter.0.tiers.iter().map(|table| &table.tier);
-        Self {
-            bans,
-            on_refusal: Arc::new(ProblemRefusal),
-            own: tiers
-                .filter(|tier| !tier.key.is_shared())
-                .map(|tier| tier.name.as_str().into())
-                .collect(),
-        }
+    pub(crate) fn new(bans: Bans, own: Arc<[Box<str>]>) -> Self {
+        Self { bans, own }
     }
 
     /// The answer to a request of who is blocked.
@@ -39,6 +29,7 @@ impl Hook {
         view: RequestView<'_>,
         ctx: &RequestContext,
         shadow: bool,
+        on_refusal: &dyn OnRefusal<Banned>,
     ) -> Option<Response<Bytes>> {
         if !self.bans.any_open() {
             return None;
@@ -55,7 +46,7 @@ impl Hook {
         report(ctx, EventKind::BLOCKED, &banned, shadow, |event| {
             event.with_reason("blocked after repeated refusals")
         });
-        (!shadow).then(|| refuse(&*self.on_refusal, banned, view))
+        (!shadow).then(|| refuse(on_refusal, banned, view))
     }
 
     /// Counts a refusal by a tier that the caller exhausted. Where others share the tier, or the slot of the key, it may

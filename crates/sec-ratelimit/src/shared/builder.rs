@@ -14,7 +14,8 @@ use crate::decision::{MAX_TIERS, Policy};
 use crate::digest::Seed;
 use crate::quota::nanos;
 use crate::{
-    ConfigError, ConfigErrorKind, Key, Limiter, LimiterBuilder, Quota, SharedLimiter, Tier,
+    ConfigError, ConfigErrorKind, Key, Limiter, LimiterBuilder, Quota, SharedLimiter, Statistics,
+    Tier,
 };
 
 /// Who decides while the store does not answer.
@@ -48,6 +49,7 @@ pub struct SharedLimiterBuilder {
     pause: Duration,
     denials: usize,
     longest_denial: Duration,
+    statistics: bool,
     clock: Arc<dyn Clock>,
     sink: Arc<dyn EventSink>,
 }
@@ -65,6 +67,7 @@ impl SharedLimiterBuilder {
             pause: Duration::from_secs(1),
             denials: 1024,
             longest_denial: Duration::from_secs(1),
+            statistics: false,
             clock: SystemClock::shared(),
             sink: Arc::new(TracingSink),
         }
@@ -117,6 +120,15 @@ impl SharedLimiterBuilder {
     pub fn remember_refusals(mut self, count: usize, longest: Duration) -> Self {
         self.denials = count;
         self.longest_denial = longest;
+        self
+    }
+
+    /// Whether the limiter counts what is admitted and refused in this process, for
+    /// [`SharedLimiter::statistics`]. Default: false. As for a
+    /// [limiter in memory](LimiterBuilder::statistics); what nobody decided, because the store did not answer and the
+    /// limiter is closed then, is not counted.
+    pub fn statistics(mut self, count: bool) -> Self {
+        self.statistics = count;
         self
     }
 
@@ -205,6 +217,10 @@ impl SharedLimiterBuilder {
             key: tier.key.label().into(),
             window: tier.quota.window(),
         });
+        let policies: Arc<[Policy]> = policies.collect();
+        let statistics = self
+            .statistics
+            .then(|| Statistics::over(self.tiers.iter(), &policies));
         let name: Arc<str> = self.name.into();
         let one_subject = match &*self.tiers {
             [only] => !only.key.is_global(),
@@ -215,7 +231,8 @@ impl SharedLimiterBuilder {
             [] => false,
         };
         Ok(SharedLimiter::from(Inner {
-            policies: policies.collect(),
+            policies,
+            statistics,
             names: self
                 .tiers
                 .iter()

@@ -13,13 +13,14 @@ use super::denials::Denials;
 use super::given::{Frame, degrade};
 use super::reservation::Held;
 use super::store::{Ask, Change, Given, Hold, SharedStore, SharedTier, StoreError, StoreFuture};
+use crate::about::About;
 use crate::decision::Policy;
 use crate::digest::{Digest, Seed};
 use crate::key::caller;
 use crate::quota::nanos;
 use crate::{
     Decision, LimitError, Limiter, Quota, Refused, SharedLimiterBuilder, SharedReservation,
-    Subject, SubjectError, Tier,
+    Statistics, Subject, SubjectError, Tier,
 };
 
 /// Several tiers, decided together in a store that several processes share: a cost is taken from all
@@ -64,6 +65,7 @@ pub(super) struct Inner {
     pub(super) tiers: Vec<Tier>,
     pub(super) names: Vec<Arc<str>>,
     pub(super) policies: Arc<[Policy]>,
+    pub(super) statistics: Option<Statistics>,
     /// All tiers count the same subject, and none of them everyone.
     pub(super) one_subject: bool,
     pub(super) seed: Seed,
@@ -120,7 +122,7 @@ impl SharedLimiter {
         cost: u64,
     ) -> Result<Decision, LimitError> {
         let wanted = self.wanted(subjects.as_ref(), cost)?;
-        let reservation = self.take(wanted).await?;
+        let reservation = self.counted(wanted).await?;
         Ok(reservation.decision().clone())
     }
 
@@ -161,7 +163,7 @@ impl SharedLimiter {
         cost: u64,
     ) -> Result<SharedReservation, LimitError> {
         let wanted = self.wanted(subjects.as_ref(), cost)?;
-        self.take(wanted).await
+        self.counted(wanted).await
     }
 
     /// [`reserve`](Self::reserve) with the keys taken from a request, at once: the future borrows
@@ -171,6 +173,17 @@ impl SharedLimiter {
     ///
     /// As [`check`](Self::check), and [`LimitError::Missing`] as [`Limiter::reserve_request`].
     pub fn reserve_request(
+        &self,
+        request: RequestView<'_>,
+        cost: u64,
+    ) -> impl Future<Output = Result<SharedReservation, LimitError>> + Send + use<> {
+        let wanted = self.request_wanted(request, cost);
+        let limiter = self.clone();
+        async move { limiter.counted(wanted?).await }
+    }
+
+    /// [`reserve_request`](Self::reserve_request) for who counts it himself.
+    pub(crate) fn reserve_uncounted(
         &self,
         request: RequestView<'_>,
         cost: u64,
@@ -197,9 +210,32 @@ impl SharedLimiter {
         reset.map_err(LimitError::Store)
     }
 
-    /// The first tier whose key no layer can make.
-    pub(crate) fn given_key(&self) -> Option<usize> {
-        self.0.tiers.iter().position(|tier| tier.key.is_given())
+    /// What its functions and layers admitted and refused in this process, if it
+    /// [counts](SharedLimiterBuilder::statistics).
+    #[must_use]
+    pub fn statistics(&self) -> Option<&Statistics> {
+        self.0.statistics.as_ref()
+    }
+
+    pub(crate) fn about(&self) -> About {
+        let (tiers, policies) = self.policies();
+        About::new(tiers.iter(), &self.0.clock, policies, self.statistics())
+    }
+
+    pub(crate) fn policies(&self) -> (&[Tier], &Arc<[Policy]>) {
+        (&self.0.tiers, &self.0.policies)
+    }
+
+    async fn counted(&self, wanted: Wanted) -> Result<SharedReservation, LimitError> {
+        let taken = self.take(wanted).await;
+        if let Some(statistics) = &self.0.statistics {
+            match &taken {
+                Ok(taken) => statistics.record(taken.decision(), false, None),
+                Err(LimitError::Refused(no)) => statistics.record(no.decision(), false, None),
+                Err(_) => {}
+            }
+        }
+        taken
     }
 
     async fn take(&self, wanted: Wanted) -> Result<SharedReservation, LimitError> {
