@@ -233,6 +233,17 @@ impl Bans {
         wider.find_map(|prefix| one(self.wide(*prefix)?))
     }
 
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    /// Some of the blocks that are over and whose keys did not come back.
+    pub(super) fn ended(&self) -> impl Iterator<Item = Banned> {
+        let ended = self.0.table.sweep_some(self.0.now());
+        let whole = ended.into_iter().flatten();
+        whole.map(|who| Banned::new(who, 0, 0))
+    }
+
     pub(super) fn struck(&self, chain: &Chain) -> Option<Started> {
         let now = self.0.now();
         let (table, rules) = (&self.0.table, &self.0.rules);

@@ -38,11 +38,18 @@ impl Hook {
             Ok(chain) => chain,
             Err(missing) => return Some(Problem::from(&missing).respond(view.headers)),
         };
+        let over = |event: SecurityEvent| event.with_reason("the time of the block is over");
         let banned = self.bans.look(&chain, |ended| {
-            report(ctx, EventKind::BLOCK_ENDED, &ended, shadow, |event| {
-                event.with_reason("the time of the block is over")
+            report(ctx, EventKind::BLOCK_ENDED, &ended, shadow, over);
+        });
+        // Keys that do not come back share one event with a count. It is not about this request's client.
+        for ended in self.bans.ended() {
+            ctx.refused(("block ended elsewhere", shadow), |_| {
+                let event = SecurityEvent::new(EventKind::BLOCK_ENDED, self.bans.clock());
+                described(over(event), &ended, shadow)
             });
-        })?;
+        }
+        let banned = banned?;
         report(ctx, EventKind::BLOCKED, &banned, shadow, |event| {
             event.with_reason("blocked after repeated refusals")
         });
@@ -86,16 +93,19 @@ fn report(
     more: impl Fn(SecurityEvent) -> SecurityEvent,
 ) {
     ctx.refused((kind.as_str(), banned.id(), shadow), |ctx| {
-        let mut event = more(ctx.event(kind.clone()));
-        event = match banned.address() {
-            Some(address) => event.with_entity("address", address.to_string()),
-            None => event.with_entity("key", format!("{:016x}", banned.id())),
-        };
-        if shadow {
-            event = event
-                .with_detail("shadow", true)
-                .with_outcome(Outcome::Pending);
-        }
-        event
+        described(more(ctx.event(kind.clone())), banned, shadow)
     });
+}
+
+fn described(event: SecurityEvent, banned: &Banned, shadow: bool) -> SecurityEvent {
+    let event = match banned.address() {
+        Some(address) => event.with_entity("address", address.to_string()),
+        None => event.with_entity("key", format!("{:016x}", banned.id())),
+    };
+    if !shadow {
+        return event;
+    }
+    event
+        .with_detail("shadow", true)
+        .with_outcome(Outcome::Pending)
 }

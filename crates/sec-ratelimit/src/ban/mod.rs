@@ -29,4 +29,6 @@ pub use self::sharing::BanSharing;
 #[cfg(feature = "shared")]
 mod sharing_tests;
 #[cfg(test)]
+mod sweep_tests;
+#[cfg(test)]
 mod tests;

@@ -7,8 +7,9 @@
 
 #[cfg(feature = "shared")]
 mod exchange;
+mod sweep;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sec_core::AddrPrefix;
@@ -23,6 +24,10 @@ pub(super) struct Table {
     open: AtomicUsize,
     /// Those among them that were widened, or set by hand for a network.
     wide: AtomicUsize,
+    round: Mutex<sweep::Round>,
+    /// When the next round over the table is worth while.
+    due: AtomicU64,
+    begun_in_round: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -99,6 +104,9 @@ impl Table {
             shards: (0..shards).map(|_| Mutex::new(Shard::new(slots))).collect(),
             open: AtomicUsize::new(0),
             wide: AtomicUsize::new(0),
+            round: Mutex::default(),
+            due: AtomicU64::new(u64::MAX),
+            begun_in_round: AtomicU64::new(u64::MAX),
         }
     }
 
@@ -307,6 +315,7 @@ impl Shard {
             self.opened(table, who.wide);
         }
         self.earliest_end = self.earliest_end.min(until);
+        table.ends_at(until);
         Struck::Started(length, blocks)
     }
 

@@ -82,6 +82,7 @@ impl Table {
             shard.opened(self, block.wide);
         }
         shard.earliest_end = shard.earliest_end.min(until);
+        self.ends_at(until);
         true
     }
 
