@@ -13,7 +13,7 @@ use crate::config::check_share;
 use crate::settings::Settings;
 use crate::{
     Banned, Bans, ConfigError, ConfigErrorKind, Escalate, Fields, Limiter, RateLimitService,
-    Refused, Statistics,
+    Refused, Spikes, Statistics,
 };
 
 /// Limits how often the wrapped service is called.
@@ -87,6 +87,7 @@ impl<L: Clone> RateLimitLayer<L> {
                 bans: None,
                 on_ban: Arc::new(ProblemRefusal),
                 statistics: None,
+                spikes: None,
             }),
         })
     }
@@ -201,7 +202,9 @@ impl<L: Clone> RateLimitLayer<L> {
     /// towards a block only where the caller alone exhausts the tier, so not those of a
     /// [global](crate::Key::global) tier, nor of one by route, role or tenant, nor those that a
     /// [fallback](crate::Decision::degraded) decided. In [shadow](Self::shadow) mode blocks are reported and
-    /// pass. These blocks are of this process alone, also around a shared limiter: `Bans::shared` and
+    /// pass. The end of a block is an event when its key comes back; of the others a few are looked at with each
+    /// request, and those that are over share one event with a count. Where a new block has taken the
+    /// place of one that was over, nobody is told. These blocks are of this process alone, also around a shared limiter: `Bans::shared` and
     /// [`ban_with`](Self::ban_with) make them those of all.
     ///
     /// # Errors
@@ -229,6 +232,18 @@ impl<L: Clone> RateLimitLayer<L> {
     #[must_use]
     pub fn on_ban(self, hook: impl OnRefusal<Banned>) -> Self {
         self.with(|settings| settings.on_ban = Arc::new(hook))
+    }
+
+    /// Watches each route for [spikes](Spikes): requests far above the usual number. Default: none are.
+    ///
+    /// Counts every request that the layer [applies](Self::paths) to, those of [blocked](Self::ban) callers and
+    /// refused ones included, under the matched route (see [`Key::route`](crate::Key::route)); whatever matched
+    /// none is one route. Nothing is refused for it. A spike is two events, about the `route` and not about a
+    /// caller: `excess_spike_started` with the `requests` of the window so far and the `usual` number, and
+    /// `excess_spike_ended` with the `seconds` it lasted, at the first request after a whole window without one.
+    #[must_use]
+    pub fn spikes(self, spikes: Spikes) -> Self {
+        self.with(|settings| settings.spikes = Some(spikes))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Settings<L>)) -> Self {

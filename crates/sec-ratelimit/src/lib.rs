@@ -100,7 +100,9 @@ pub use self::shed::{
     ShedPermit, ShedService,
 };
 pub use self::sliding::{SlidingState, SlidingWindow, WindowHold};
-pub use self::stats::{PolicyStatistics, Spike, SpikeDetector, Statistics, TopKey};
+pub use self::stats::{
+    PolicyStatistics, Spike, SpikeChange, SpikeDetector, Spikes, Statistics, TopKey,
+};
 pub use self::subject::{Subject, SubjectError, SubjectPart};
 pub use self::tier::{OnExceed, Tier};
 

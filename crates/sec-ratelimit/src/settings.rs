@@ -16,7 +16,9 @@ use crate::ban::Hook;
 use crate::headers::seconds;
 use crate::key::route;
 use crate::refused::report;
-use crate::{Banned, Decision, Fields, LimitError, Limiter, Refused, Reservation, Statistics};
+use crate::{
+    Banned, Decision, Fields, LimitError, Limiter, Refused, Reservation, Spikes, Statistics,
+};
 
 /// The settings of [`RateLimitLayer`](crate::RateLimitLayer).
 #[derive(Clone)]
@@ -36,6 +38,7 @@ pub(crate) struct Settings<L = Limiter> {
     pub(crate) on_ban: Arc<dyn OnRefusal<Banned>>,
     /// Beside those of the limiter itself.
     pub(crate) statistics: Option<Statistics>,
+    pub(crate) spikes: Option<Spikes>,
 }
 
 type CostOf = Arc<dyn Fn(RequestView<'_>) -> u64 + Send + Sync>;
@@ -55,6 +58,9 @@ impl<L> Settings<L> {
         };
         if !self.paths.applies(ctx.path()) {
             return Ok(None);
+        }
+        if let Some(spikes) = &self.spikes {
+            spikes.count(view, ctx, &*self.about.clock);
         }
         if let Some(bans) = &self.bans
             && let Some(answer) = bans.refuse(view, ctx, self.shadow, &*self.on_ban)
