@@ -58,12 +58,12 @@ impl Table {
             return false;
         };
         let live = slot.until > now;
+        let unknown = slot.blocks == 0 && slot.strikes == 0;
         slot.blocks = slot.blocks.max(block.count);
         if block.rest == 0 {
-            if !live {
-                let kept = now.saturating_add(nanos(block.memory));
-                slot.last = slot.last.max(kept.saturating_sub(rules.forgive_after));
-            }
+            let kept = now.saturating_add(nanos(block.memory));
+            let ended = kept.saturating_sub(rules.forgive_after);
+            slot.last = if unknown { ended } else { slot.last.max(ended) };
             return true;
         }
         let until = now.saturating_add(nanos(block.rest));
