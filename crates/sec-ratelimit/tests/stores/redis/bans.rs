@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use http::{Request, Response};
-use sec_core::RequestContext;
+use sec_core::{AddrGrouping, RequestContext};
 use sec_ratelimit::{
     BanSharing, Bans, BlockChange, BlockStore, Escalate, Key, Limiter, Quota, RateLimitLayer,
     SharedBlock, Subject,
@@ -163,21 +163,14 @@ async fn scripts_that_were_flushed_are_brought_again() {
 async fn a_flood_leaves_a_bounded_list_that_goes_away_by_itself() {
     let server = Server::start();
     let store = redis(&server);
-    let writers: Vec<_> = (0..32_u64)
+    // As many as a list holds, each of which ends a minute after the one before.
+    let most = SharedBlock::MOST as u64;
+    let writers: Vec<_> = (0..32)
         .map(|writer| {
             let store = store.clone();
             tokio::spawn(async move {
-                for number in 0..1100 {
-                    let rest = 1_000_000 * (600 + 1100 * writer + number);
-                    let block = SharedBlock {
-                        digest: [writer, number],
-                        shown: Some(prefix(writer, number)),
-                        rest,
-                        memory: rest,
-                        count: 1,
-                        manual: false,
-                        wide: false,
-                    };
+                for number in (writer..most).step_by(32) {
+                    let block = nth(number);
                     store.put("web", &block, soon()).await.unwrap();
                 }
             })
@@ -186,41 +179,47 @@ async fn a_flood_leaves_a_bounded_list_that_goes_away_by_itself() {
     for writer in writers {
         writer.await.unwrap();
     }
-    let most = SharedBlock::MOST;
+    for number in most..most + 10 {
+        let block = nth(number);
+        store.put("web", &block, soon()).await.unwrap();
+    }
     let keys = server.keys();
     assert_eq!(keys.len(), 4, "{keys:?}");
     for key in &keys {
         assert!(key.starts_with("sec:v1:blocks:{web}:"), "{key}");
-        let left: i64 = server.ask(&["PTTL", key]);
-        assert!(
-            left > 600_000 && left <= 1000 * (600 + 1100 * 32),
-            "{key}: {left}"
-        );
+        let left: u64 = server.ask(&["PTTL", key]);
+        let minutes = left / 60_000;
+        assert!(minutes > most && minutes <= most + 20, "{key}: {left}");
     }
-    let kept: usize = server.ask(&["HLEN", "sec:v1:blocks:{web}:r"]);
+    let kept: u64 = server.ask(&["HLEN", "sec:v1:blocks:{web}:r"]);
     assert_eq!(kept, most);
     // Those that would have ended first went.
-    let mut shortest = u64::MAX;
-    let (mut cursor, mut read) = (0, 0);
+    let (mut cursor, mut read) = (0, Vec::new());
     loop {
         let changes = store.changes("web", cursor, 1000, soon()).await.unwrap();
-        for change in &changes.entries {
-            if let BlockChange::Put(block) = change {
-                shortest = shortest.min(block.rest);
-                read += 1;
-            }
-        }
+        read.extend(changes.entries.iter().map(|change| match change {
+            BlockChange::Put(block) => block.digest[0],
+            BlockChange::Lifted(digest) => panic!("{digest:?}"),
+        }));
         cursor = changes.next;
         if !changes.more {
             break;
         }
     }
-    assert_eq!(read, most);
-    let dropped = 1100 * 32 - most as u64;
-    assert!(shortest > 1_000_000 * (600 + dropped - 120), "{shortest}");
+    read.sort_unstable();
+    assert_eq!(read, (10..most + 10).collect::<Vec<_>>());
 }
 
-fn prefix(writer: u64, number: u64) -> sec_core::AddrPrefix {
-    let address = Ipv4Addr::from_bits((writer << 16 | number) as u32);
-    sec_core::AddrGrouping::default().group(address.into())
+fn nth(number: u64) -> SharedBlock {
+    let minutes = 10 + number;
+    let address = IpAddr::V4(Ipv4Addr::from_bits(number as u32));
+    SharedBlock {
+        digest: [number, 0],
+        shown: Some(AddrGrouping::default().group(address)),
+        rest: 60_000_000 * minutes,
+        memory: 60_000_000 * minutes,
+        count: 1,
+        manual: false,
+        wide: false,
+    }
 }
