@@ -122,6 +122,7 @@ impl Bans {
     ///   again by the processes in which they began.
     /// - Blocks of others and one's own have the same [share](Escalate::widen) of the table together. Those that
     ///   find no room are [counted](BanSharingState::unheard).
+    /// - The event that a block begins comes from the process where it does, that of its end from each.
     /// - All processes need the same [key](Escalate::key), [`forgive_after`](Escalate::forgive_after) and address grouping. A layer in
     ///   [shadow](crate::RateLimitLayer::shadow) mode needs a list of its own: its blocks would be real elsewhere.
     ///
