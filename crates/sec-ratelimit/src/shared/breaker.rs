@@ -1,21 +1,36 @@
 //! The circuit breaker: a store that fails is given a pause, and asked again by one request at a time.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sec_core::{Clock, EventKind, EventSink, Outcome, SecurityEvent, Severity};
 
-use super::StoreError;
+use super::{Ask, SharedStore, StoreError};
+
+/// One breaker for each part of a store.
+#[derive(Debug)]
+pub(super) struct Breakers(Box<[Breaker]>);
 
 /// Closed, open for a pause, or half open while one probe is on its way.
 pub(super) struct Breaker {
     state: Mutex<State>,
+    /// Closed without a failure, as nearly always: then nobody needs the lock.
+    calm: AtomicBool,
     failures: u32,
     pause: Duration,
     clock: Arc<dyn Clock>,
     sink: Arc<dyn EventSink>,
     limiter: Arc<str>,
+    part: Part,
+}
+
+/// Which part of which store.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    store: Arc<dyn SharedStore>,
+    index: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +49,30 @@ pub(super) struct Pass<'a> {
     told: bool,
 }
 
+impl Breakers {
+    /// As many as the store has parts; `each` makes one.
+    pub(super) fn new(store: &Arc<dyn SharedStore>, each: impl Fn(Part) -> Breaker) -> Self {
+        let parts = 0..store.parts().clamp(1, 1024);
+        let part = |index| Part {
+            store: store.clone(),
+            index,
+        };
+        Self(parts.map(part).map(each).collect())
+    }
+
+    /// Whether the part of the store that this ask concerns may be asked now.
+    pub(super) fn enter(&self, store: &dyn SharedStore, ask: &Ask) -> Option<Pass<'_>> {
+        let part = match &*self.0 {
+            [_] => 0,
+            parts => store.part(ask).checked_rem(parts.len())?,
+        };
+        self.0.get(part)?.enter()
+    }
+}
+
 impl Breaker {
     pub(super) fn new(
+        part: Part,
         limiter: Arc<str>,
         failures: u32,
         pause: Duration,
@@ -44,16 +81,21 @@ impl Breaker {
     ) -> Self {
         Self {
             state: Mutex::new(State::Closed { failed: 0 }),
+            calm: AtomicBool::new(true),
             failures,
             pause,
             clock,
             sink,
             limiter,
+            part,
         }
     }
 
-    /// Whether the store may be asked now. One short lock.
+    /// Whether the store may be asked now. One short lock, or none while nothing fails.
     pub(super) fn enter(&self) -> Option<Pass<'_>> {
+        if self.calm.load(Ordering::Acquire) {
+            return Some(self.pass(false));
+        }
         let mut state = self.lock();
         let probe = match *state {
             State::Closed { .. } => false,
@@ -67,14 +109,21 @@ impl Breaker {
         if probe {
             self.tell("half-open", Severity::Low, Outcome::Pending, None);
         }
-        Some(Pass {
+        Some(self.pass(probe))
+    }
+
+    fn pass(&self, probe: bool) -> Pass<'_> {
+        Pass {
             breaker: self,
             probe,
             told: false,
-        })
+        }
     }
 
     fn succeeded(&self, probe: bool) {
+        if self.calm.load(Ordering::Acquire) {
+            return;
+        }
         let mut state = self.lock();
         let returned = match *state {
             State::Closed { failed: 0 } => return,
@@ -84,6 +133,7 @@ impl Breaker {
             State::Open { .. } | State::HalfOpen => true,
         };
         *state = State::Closed { failed: 0 };
+        self.calm.store(true, Ordering::Release);
         drop(state);
         if returned {
             self.tell("closed", Severity::Low, Outcome::Success, None);
@@ -93,6 +143,7 @@ impl Breaker {
     fn failed(&self, probe: bool, error: &StoreError) {
         let until = self.clock.monotonic().saturating_add(self.pause);
         let mut state = self.lock();
+        self.calm.store(false, Ordering::Release);
         match *state {
             State::Closed { failed } if failed.saturating_add(1) < self.failures => {
                 *state = State::Closed {
@@ -135,6 +186,9 @@ impl Breaker {
         let mut event = SecurityEvent::new(kind, &*self.clock)
             .with_detail("limiter", &*self.limiter)
             .with_detail("state", state);
+        if let Some(name) = self.part.store.part_name(self.part.index) {
+            event = event.with_detail("part", name);
+        }
         if let Some(error) = error {
             event = event.with_reason(error.to_string());
         }
@@ -174,11 +228,16 @@ mod tests {
     use sec_core::{CollectingSink, ManualClock};
 
     use super::*;
+    use crate::MemoryStore;
 
     fn breaker() -> (Breaker, Arc<ManualClock>, Arc<CollectingSink>) {
         let (clock, sink) = (ManualClock::new(), CollectingSink::new());
         let pause = Duration::from_secs(1);
-        let breaker = Breaker::new("api".into(), 2, pause, clock.clone(), sink.clone());
+        let part = Part {
+            store: Arc::new(MemoryStore::new()),
+            index: 0,
+        };
+        let breaker = Breaker::new(part, "api".into(), 2, pause, clock.clone(), sink.clone());
         (breaker, clock, sink)
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sec_core::{Clock, EventSink, Secret, SystemClock, TracingSink};
 
-use super::breaker::Breaker;
+use super::breaker::{Breaker, Breakers};
 use super::denials::Denials;
 use super::limiter::{Inner, LocalShare, OnError};
 use super::store::SharedStore;
@@ -104,7 +104,8 @@ impl SharedLimiterBuilder {
     /// After how many failures in a row the store is left alone, and for how long. Default: 5 and one
     /// second. After the pause one request asks it, while the fallback decides for all others; its
     /// answer ends the pause, its failure begins another. Each change is an event,
-    /// `rate_limit_store`, whose detail `state` is `open`, `half-open` or `closed`.
+    /// `rate_limit_store`, whose detail `state` is `open`, `half-open` or `closed`. A store of several
+    /// [parts](SharedStore::parts) is counted and paused part by part; the detail `part` says which.
     pub fn breaker(mut self, failures: u32, pause: Duration) -> Self {
         self.failures = failures;
         self.pause = pause;
@@ -112,7 +113,7 @@ impl SharedLimiterBuilder {
     }
 
     /// How many refusals are remembered, and for how long at most. Default: 1024, and one second; 0
-    /// remembers none. About 700 bytes each.
+    /// remembers none. About 700 bytes each, and as much again once it was asked for.
     ///
     /// A request with the same subjects, limits and cost is refused from memory until the wait of
     /// its refusal is over, or this time, whichever is shorter; any other cost asks the store. What
@@ -222,6 +223,10 @@ impl SharedLimiterBuilder {
             .statistics
             .then(|| Statistics::over(self.tiers.iter(), &policies));
         let name: Arc<str> = self.name.into();
+        let breakers = Breakers::new(&self.store, |part| {
+            let (clock, sink) = (self.clock.clone(), self.sink.clone());
+            Breaker::new(part, name.clone(), self.failures, self.pause, clock, sink)
+        });
         let one_subject = match &*self.tiers {
             [only] => !only.key.is_global(),
             [first, rest @ ..] => {
@@ -243,13 +248,7 @@ impl SharedLimiterBuilder {
             seed: Seed::of_secret(self.secret.expose()),
             store: self.store,
             deadline: self.deadline,
-            breaker: Breaker::new(
-                name.clone(),
-                self.failures,
-                self.pause,
-                self.clock.clone(),
-                self.sink,
-            ),
+            breakers,
             name,
             denials: Denials::new(self.denials, nanos(self.longest_denial)),
             on_error,

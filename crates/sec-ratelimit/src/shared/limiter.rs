@@ -8,19 +8,19 @@ use std::time::{Duration, Instant};
 use sec_core::{Clock, RequestContext, RequestView, Secret};
 use tokio::time::timeout_at;
 
-use super::breaker::Breaker;
+use super::breaker::Breakers;
 use super::denials::Denials;
 use super::given::{Frame, degrade};
 use super::reservation::Held;
 use super::store::{Ask, Change, Given, Hold, SharedStore, SharedTier, StoreError, StoreFuture};
-use crate::about::About;
+use super::targets::{Target, Targets, askable};
 use crate::decision::Policy;
 use crate::digest::{Digest, Seed};
 use crate::key::caller;
 use crate::quota::nanos;
 use crate::{
-    Decision, LimitError, Limiter, Quota, Refused, SharedLimiterBuilder, SharedReservation,
-    Statistics, Subject, SubjectError, Tier,
+    Decision, LimitError, Limiter, Refused, SharedLimiterBuilder, SharedReservation, Statistics,
+    Subject, SubjectError, Tier,
 };
 
 /// Several tiers, decided together in a store that several processes share: a cost is taken from all
@@ -58,7 +58,7 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct SharedLimiter(Arc<Inner>);
+pub struct SharedLimiter(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) name: Arc<str>,
@@ -71,7 +71,7 @@ pub(super) struct Inner {
     pub(super) seed: Seed,
     pub(super) store: Arc<dyn SharedStore>,
     pub(super) deadline: Duration,
-    pub(super) breaker: Breaker,
+    pub(super) breakers: Breakers,
     pub(super) denials: Denials,
     pub(super) on_error: OnError,
     pub(super) clock: Arc<dyn Clock>,
@@ -121,9 +121,12 @@ impl SharedLimiter {
         subjects: impl AsRef<[Subject<'a>]>,
         cost: u64,
     ) -> Result<Decision, LimitError> {
-        let wanted = self.wanted(subjects.as_ref(), cost)?;
-        let reservation = self.counted(wanted).await?;
-        Ok(reservation.decision().clone())
+        let taken = async {
+            let wanted = self.unless_remembered(&self.targets(subjects.as_ref())?, cost)?;
+            let (decision, _) = self.taken(&wanted).await?;
+            Ok(decision)
+        };
+        self.counted(taken.await, |decision| decision)
     }
 
     /// What [`check`](Self::check) would answer, taking nothing.
@@ -162,8 +165,11 @@ impl SharedLimiter {
         subjects: impl AsRef<[Subject<'a>]>,
         cost: u64,
     ) -> Result<SharedReservation, LimitError> {
-        let wanted = self.wanted(subjects.as_ref(), cost)?;
-        self.counted(wanted).await
+        let taken = async {
+            let wanted = self.unless_remembered(&self.targets(subjects.as_ref())?, cost)?;
+            self.take(wanted).await
+        };
+        self.counted(taken.await, SharedReservation::decision)
     }
 
     /// [`reserve`](Self::reserve) with the keys taken from a request, at once: the future borrows
@@ -177,9 +183,9 @@ impl SharedLimiter {
         request: RequestView<'_>,
         cost: u64,
     ) -> impl Future<Output = Result<SharedReservation, LimitError>> + Send + use<> {
-        let wanted = self.request_wanted(request, cost);
+        let taken = self.reserve_uncounted(request, cost);
         let limiter = self.clone();
-        async move { limiter.counted(wanted?).await }
+        async move { limiter.counted(taken.await, SharedReservation::decision) }
     }
 
     /// [`reserve_request`](Self::reserve_request) for who counts it himself.
@@ -188,7 +194,8 @@ impl SharedLimiter {
         request: RequestView<'_>,
         cost: u64,
     ) -> impl Future<Output = Result<SharedReservation, LimitError>> + Send + use<> {
-        let wanted = self.request_wanted(request, cost);
+        let targets = self.request_targets(request);
+        let wanted = targets.and_then(|targets| self.unless_remembered(&targets, cost));
         let limiter = self.clone();
         async move { limiter.take(wanted?).await }
     }
@@ -205,59 +212,57 @@ impl SharedLimiter {
         let wanted = self.wanted(subjects.as_ref(), 0)?;
         let deadline = self.deadline();
         let reset = self.0.store.reset(&wanted.ask, deadline);
-        let reset = self.guarded(deadline, reset).await;
+        let reset = self.guarded(&wanted.ask, deadline, reset).await;
         self.0.denials.clear();
         reset.map_err(LimitError::Store)
     }
 
-    /// What its functions and layers admitted and refused in this process, if it
-    /// [counts](SharedLimiterBuilder::statistics).
-    #[must_use]
-    pub fn statistics(&self) -> Option<&Statistics> {
-        self.0.statistics.as_ref()
-    }
-
-    pub(crate) fn about(&self) -> About {
-        let (tiers, policies) = self.policies();
-        About::new(tiers.iter(), &self.0.clock, policies, self.statistics())
-    }
-
-    pub(crate) fn policies(&self) -> (&[Tier], &Arc<[Policy]>) {
-        (&self.0.tiers, &self.0.policies)
-    }
-
-    async fn counted(&self, wanted: Wanted) -> Result<SharedReservation, LimitError> {
-        let taken = self.take(wanted).await;
-        if let Some(statistics) = &self.0.statistics {
-            match &taken {
-                Ok(taken) => statistics.record(taken.decision(), false, None),
-                Err(LimitError::Refused(no)) => statistics.record(no.decision(), false, None),
-                Err(_) => {}
-            }
+    /// What the store is to be asked, if it has to be.
+    fn unless_remembered(&self, targets: &Targets, cost: u64) -> Result<Wanted, LimitError> {
+        match self.remembered(targets, cost) {
+            Some(refused) => Err(LimitError::Refused(refused)),
+            None => Ok(self.asked(targets, cost)?),
         }
-        taken
+    }
+
+    /// The refusal of these subjects that is remembered.
+    fn remembered(&self, targets: &Targets, cost: u64) -> Option<Refused> {
+        let denials = &self.0.denials;
+        let now = nanos(self.0.clock.monotonic());
+        if !denials.any(now) {
+            return None;
+        }
+        let cost = askable(cost);
+        let tiers = self.0.tiers.iter().zip(targets.rows());
+        let limits = tiers.filter_map(|(tier, &(digest, limit))| {
+            Some((digest, tier.quota.shared_rule(limit)?.limit()))
+        });
+        denials.find(denials.key_of(cost, limits), cost, now)
     }
 
     async fn take(&self, wanted: Wanted) -> Result<SharedReservation, LimitError> {
+        let (decision, held) = self.taken(&wanted).await?;
+        let limiter = self.clone();
+        Ok(SharedReservation::new(limiter, wanted, decision, held))
+    }
+
+    async fn taken(&self, wanted: &Wanted) -> Result<(Decision, Held), LimitError> {
         let cost = wanted.ask.cost;
-        let key = self.0.denials.key(&wanted.ask);
-        let now = nanos(self.0.clock.monotonic());
-        if let Some(denied) = self.0.denials.find(key, now) {
-            return self.admitted(denied, cost, wanted, Held::Nothing);
-        }
-        let (decision, held) = match self.ask(&wanted, true).await {
+        let (decision, held) = match self.ask(wanted, true).await {
             Ok((decision, given)) => {
-                self.0
-                    .denials
-                    .keep(key, &decision, nanos(self.0.clock.monotonic()));
+                if !decision.is_allowed() {
+                    let denials = &self.0.denials;
+                    let now = nanos(self.0.clock.monotonic());
+                    denials.keep(denials.key(&wanted.ask), &decision, now);
+                }
                 let holds = given.tiers.iter().map(|tier| tier.hold).collect();
                 (decision, Held::Store(holds))
             }
             Err(error) => match &self.0.on_error {
-                OnError::Open => (self.frame(&wanted).unasked(), Held::Nothing),
+                OnError::Open => (self.frame(wanted).unasked(), Held::Nothing),
                 OnError::Closed => return Err(LimitError::Store(error)),
                 OnError::Local(local) => {
-                    let taken = local.limiter.reserve_digests(local.targets(&wanted), cost);
+                    let taken = local.limiter.reserve_digests(local.targets(wanted), cost);
                     let (mut decision, held) = match taken {
                         Ok(taken) => (taken.decision().clone(), Held::Local(Box::new(taken))),
                         Err(LimitError::Refused(no)) => (no.decision().clone(), Held::Nothing),
@@ -268,24 +273,14 @@ impl SharedLimiter {
                 }
             },
         };
-        self.admitted(decision, cost, wanted, held)
-    }
-
-    fn admitted(
-        &self,
-        decision: Decision,
-        cost: u64,
-        wanted: Wanted,
-        held: Held,
-    ) -> Result<SharedReservation, LimitError> {
         let decision = Refused::unless_allowed(decision, cost).map_err(LimitError::Refused)?;
-        Ok(SharedReservation::new(self.clone(), wanted, decision, held))
+        Ok((decision, held))
     }
 
     async fn ask(&self, wanted: &Wanted, take: bool) -> Result<(Decision, Given), StoreError> {
         let deadline = self.deadline();
         let decide = self.0.store.decide(&wanted.ask, take, deadline);
-        let given = self.guarded(deadline, decide).await?;
+        let given = self.guarded(&wanted.ask, deadline, decide).await?;
         Ok((self.frame(wanted).decision(&given)?, given))
     }
 
@@ -300,17 +295,20 @@ impl SharedLimiter {
         }
         let deadline = self.deadline();
         let settle = self.0.store.settle(&wanted.ask, holds, change, deadline);
-        let given = self.guarded(deadline, settle).await?;
+        let given = self.guarded(&wanted.ask, deadline, settle).await?;
         self.frame(wanted).decision(&given)
     }
 
-    /// Asks the store, unless it has a pause, and for no longer than until the deadline.
+    /// Asks the store, unless the part concerned has a pause, and for no longer than until the
+    /// deadline.
     async fn guarded<T>(
         &self,
+        ask: &Ask,
         deadline: Instant,
         call: StoreFuture<'_, T>,
     ) -> Result<T, StoreError> {
-        let pass = self.0.breaker.enter().ok_or(StoreError::Paused)?;
+        let pass = self.0.breakers.enter(&*self.0.store, ask);
+        let pass = pass.ok_or(StoreError::Paused)?;
         let result = match timeout_at(deadline.into(), call).await {
             Ok(result) => result,
             Err(_) => Err(StoreError::Deadline),
@@ -333,6 +331,10 @@ impl SharedLimiter {
     }
 
     fn wanted(&self, subjects: &[Subject<'_>], cost: u64) -> Result<Wanted, SubjectError> {
+        self.asked(&self.targets(subjects)?, cost)
+    }
+
+    fn targets(&self, subjects: &[Subject<'_>]) -> Result<Targets, SubjectError> {
         let tiers = self.0.tiers.len();
         if subjects.len() != tiers {
             return Err(SubjectError::Count {
@@ -340,16 +342,16 @@ impl SharedLimiter {
                 given: subjects.len(),
             });
         }
-        let mut targets = Vec::with_capacity(tiers);
+        let mut targets = Targets::default();
         for subject in subjects {
             targets.push((subject.digest(self.0.seed)?, subject.limit()));
         }
-        self.asked(targets, cost)
+        Ok(targets)
     }
 
-    fn request_wanted(&self, request: RequestView<'_>, cost: u64) -> Result<Wanted, LimitError> {
+    fn request_targets(&self, request: RequestView<'_>) -> Result<Targets, LimitError> {
         let ctx = RequestContext::of(request.extensions).map_err(LimitError::Missing)?;
-        let mut targets = Vec::with_capacity(self.0.tiers.len());
+        let mut targets = Targets::default();
         for tier in &self.0.tiers {
             let digest = tier.key.digest(self.0.seed, ctx, request);
             let limit = match &tier.limit_for {
@@ -362,20 +364,17 @@ impl SharedLimiter {
             };
             targets.push((digest.map_err(LimitError::Missing)?, limit));
         }
-        Ok(self.asked(targets, cost)?)
+        Ok(targets)
     }
 
-    fn asked(
-        &self,
-        targets: Vec<(Digest, Option<u64>)>,
-        cost: u64,
-    ) -> Result<Wanted, SubjectError> {
+    fn asked(&self, targets: &Targets, cost: u64) -> Result<Wanted, SubjectError> {
+        let targets = targets.rows();
         let first = targets.first().map(|(digest, _)| *digest);
         let apart = targets.iter().any(|(digest, _)| Some(*digest) != first);
         if self.0.one_subject && apart {
             return Err(SubjectError::Apart);
         }
-        let tiers = self.0.tiers.iter().zip(&self.0.names).zip(&targets);
+        let tiers = self.0.tiers.iter().zip(&self.0.names).zip(targets);
         let tiers = tiers.filter_map(|((tier, name), &(digest, limit))| {
             Some(SharedTier {
                 name: name.clone(),
@@ -385,18 +384,16 @@ impl SharedLimiter {
                 demands: tier.on_exceed == crate::OnExceed::Demand,
             })
         });
-        let quota = |(tier, (_, limit)): (&Tier, &(Digest, Option<u64>))| {
-            limit.unwrap_or(tier.quota.limit())
-        };
+        let quota = |(tier, (_, limit)): (&Tier, &Target)| limit.unwrap_or(tier.quota.limit());
         Ok(Wanted {
             ask: Ask {
                 limiter: self.0.name.clone(),
                 subject: first.filter(|_| self.0.one_subject),
                 tiers: tiers.collect(),
-                cost: cost.min(Quota::MAX.saturating_add(1)),
+                cost: askable(cost),
             },
-            quotas: self.0.tiers.iter().zip(&targets).map(quota).collect(),
-            limits: targets.into_iter().map(|(_, limit)| limit).collect(),
+            quotas: self.0.tiers.iter().zip(targets).map(quota).collect(),
+            limits: targets.iter().map(|(_, limit)| *limit).collect(),
         })
     }
 }
@@ -427,7 +424,7 @@ impl fmt::Debug for SharedLimiter {
             .field("name", &self.0.name)
             .field("tiers", &self.0.tiers)
             .field("store", &self.0.store)
-            .field("breaker", &self.0.breaker)
+            .field("breakers", &self.0.breakers)
             .finish_non_exhaustive()
     }
 }

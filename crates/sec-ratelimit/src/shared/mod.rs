@@ -7,6 +7,7 @@
 mod blocks;
 mod breaker;
 mod builder;
+mod counted;
 mod denials;
 mod given;
 mod limiter;
@@ -18,6 +19,7 @@ mod reservation;
 mod rule;
 mod service;
 mod store;
+mod targets;
 
 pub use self::blocks::{BlockChange, BlockChanges, BlockStore, SharedBlock};
 pub(crate) use self::builder::is_store_name;

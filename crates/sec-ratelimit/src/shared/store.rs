@@ -38,6 +38,24 @@ pub trait SharedStore: fmt::Debug + Send + Sync + 'static {
 
     /// Forgets these keys.
     fn reset<'a>(&'a self, ask: &'a Ask, deadline: Instant) -> StoreFuture<'a, ()>;
+
+    /// How many parts of this store can fail each by itself, such as the servers of a cluster. Read
+    /// once, when a limiter is built, which then has a circuit breaker for each: one part's failure
+    /// does not keep the others' keys from their store. Default: 1, from 1 to 1024.
+    fn parts(&self) -> usize {
+        1
+    }
+
+    /// The part that this ask concerns, below [`parts`](Self::parts). Called on every request: at
+    /// once, and roughly right is enough. Default: 0.
+    fn part(&self, _ask: &Ask) -> usize {
+        0
+    }
+
+    /// What an event calls this part. Default: nothing.
+    fn part_name(&self, _part: usize) -> Option<String> {
+        None
+    }
 }
 
 /// Whose counters are asked for, and for how much.

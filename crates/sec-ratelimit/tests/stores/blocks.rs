@@ -40,6 +40,8 @@ suite!(
 blocks_against!(memory, crate::blocks::memory_fixture);
 #[cfg(feature = "redis")]
 blocks_against!(redis, crate::redis::blocks_fixture);
+#[cfg(feature = "redis-cluster")]
+blocks_against!(redis_cluster, crate::redis::cluster::blocks_fixture);
 
 type Store = Arc<dyn BlockStore>;
 

@@ -51,6 +51,8 @@ suite!(
 against!(memory, crate::conformance::memory_fixture);
 #[cfg(feature = "redis")]
 against!(redis, crate::redis::fixture);
+#[cfg(feature = "redis-cluster")]
+against!(redis_cluster, crate::redis::cluster::fixture);
 
 type Store = Arc<dyn SharedStore>;
 

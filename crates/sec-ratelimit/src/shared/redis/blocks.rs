@@ -1,12 +1,14 @@
 //! Lists of blocks in Redis: one script, four keys per list.
 
+use std::fmt::Write;
 use std::sync::LazyLock;
 use std::time::Instant;
 
-use deadpool_redis::redis::{Cmd, FromRedisValue, Value, cmd};
+use deadpool_redis::redis::{FromRedisValue, Value, cmd};
 
-use super::script::name_of;
-use super::{RedisStore, is_unknown_script, settled};
+use super::RedisStore;
+use super::exchange::Script;
+use super::script::{Place, name_of};
 use crate::digest::Digest;
 use crate::shared::blocks::{BlockChange, BlockChanges, BlockStore, SharedBlock, prefix_of};
 use crate::shared::store::{StoreError, StoreFuture};
@@ -25,25 +27,25 @@ impl RedisStore {
         words: &[String],
         deadline: Instant,
     ) -> Result<Value, StoreError> {
-        let mut loan = self.lanes.borrow(deadline).await?;
-        let by_name = self.list_call("EVALSHA", &NAME, list, words);
-        let mut answer = by_name.query_async(&mut loan.connection).await;
-        if answer.as_ref().is_err_and(is_unknown_script) {
-            let whole = self.list_call("EVAL", SCRIPT, list, words);
-            answer = whole.query_async(&mut loan.connection).await;
-        }
-        settled(loan, answer)
-    }
-
-    fn list_call(&self, command: &str, script: &str, list: &str, words: &[String]) -> Cmd {
-        let mut call = cmd(command);
-        call.arg(script).arg(4);
         // One hash tag, so that a list is on one node of a cluster.
-        for part in ["m", "n", "e", "r"] {
-            call.arg(format!("{}:v1:blocks:{{{list}}}:{part}", self.prefix));
-        }
-        call.arg(words);
-        call
+        let place = Place::List(list);
+        let call = |script| {
+            let (command, script): (_, &str) = match script {
+                Script::Named => ("EVALSHA", &NAME),
+                Script::Whole => ("EVAL", SCRIPT),
+            };
+            let mut call = cmd(command);
+            call.arg(script).arg(4);
+            for part in ["m", "n", "e", "r"] {
+                let mut key = format!("{}:v1:blocks:{{", self.prefix);
+                // Writing into a string does not fail.
+                let _ = place.tag(&mut key).and_then(|()| write!(key, "}}:{part}"));
+                call.arg(key);
+            }
+            call.arg(words);
+            call
+        };
+        self.servers.call(place, &call, deadline).await
     }
 }
 

@@ -1,22 +1,28 @@
-//! Counters in one Redis, or a server that speaks its protocol.
+//! Counters in Redis, or a server that speaks its protocol.
 
 mod blocks;
+#[cfg(feature = "redis-cluster")]
+mod cluster;
+mod exchange;
 mod lanes;
 mod script;
+mod width;
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use deadpool_redis::redis::{
-    AsyncConnectionConfig, Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd,
-};
-use deadpool_redis::{Manager, Pool, Runtime};
+use deadpool_redis::redis::{Cmd, Value, cmd};
 
-use self::lanes::{Lanes, Loan};
-use self::script::Operation;
+#[cfg(feature = "redis-cluster")]
+use self::cluster::Cluster;
+use self::exchange::{Script, exchange};
+use self::lanes::Lanes;
+use self::script::{Operation, Place};
+use self::width::Width;
 use super::store::{Ask, Change, Given, Hold, SharedStore, StoreError, StoreFuture};
 
-/// Counters in one Redis (6 or newer, or Valkey), shared by all processes that use it.
+/// Counters in one Redis (6 or newer, or Valkey) or in a cluster of them, shared by all processes that
+/// use it.
 ///
 /// A decision is one call of one script, whatever the number of tiers: one round trip, and atomic. The
 /// server's clock is the time. Each key carries its own time to live, set in the same step, so what is
@@ -38,15 +44,31 @@ use super::store::{Ask, Change, Given, Hold, SharedStore, StoreError, StoreFutur
 /// one of the `volatile` policies. When the server's clock is set back, windows last longer by as much.
 #[derive(Debug)]
 pub struct RedisStore {
-    lanes: Lanes,
+    servers: Servers,
     prefix: String,
+}
+
+/// Who answers.
+#[derive(Debug)]
+enum Servers {
+    One(Lanes),
+    #[cfg(feature = "redis-cluster")]
+    Cluster(Cluster),
+}
+
+/// Where they are.
+#[derive(Clone)]
+enum Addresses {
+    One(String),
+    #[cfg(feature = "redis-cluster")]
+    Cluster(Vec<String>),
 }
 
 /// Builds a [`RedisStore`].
 #[derive(Clone)]
 #[must_use = "a store exists once `build` is called"]
 pub struct RedisStoreBuilder {
-    url: String,
+    addresses: Addresses,
     prefix: String,
     lanes: usize,
     connect_within: Duration,
@@ -74,12 +96,52 @@ impl RedisStore {
     /// A store on the server of this address, such as `redis://user:password@host:6379/0` or
     /// `unix:///run/redis.sock`.
     pub fn builder(url: impl Into<String>) -> RedisStoreBuilder {
-        RedisStoreBuilder {
-            url: url.into(),
-            prefix: "sec".into(),
-            lanes: 2,
-            connect_within: Duration::from_secs(1),
-        }
+        RedisStoreBuilder::new(Addresses::One(url.into()))
+    }
+
+    /// A store on a Redis Cluster. One of the addresses is enough to find the others, but that one
+    /// must be there when the process starts: several, or a name that stands for all, are better.
+    ///
+    /// Each server of the cluster has its own [lanes](RedisStoreBuilder::lanes), made when the first
+    /// key needs them. Discovered servers are reached with the user, password and protocol of the
+    /// first address. A decision is one round trip to the master of its keys' slot; replicas are
+    /// never asked to count.
+    ///
+    /// - A *redirection* (`MOVED`, `ASK`) is followed: who redirects has executed nothing. Nothing
+    ///   else is repeated, a lost connection in particular not.
+    /// - A *server that fails* fails alone: each has a circuit breaker of its own in each limiter, so
+    ///   the keys of the others go on. With `cluster-require-full-coverage yes`, Redis' default, the
+    ///   others answer `CLUSTERDOWN` themselves until a replica has taken over; `no` keeps them
+    ///   counting, which is what limits want.
+    /// - After a *fail-over* the slots are looked up again, every half second at the latest while a
+    ///   master does not answer. The promoted server is asked at once, it has a fresh breaker. What
+    ///   the old master had not yet sent to it is lost: around a fail-over a key admits at most twice
+    ///   its limit.
+    /// - While a *slot moves* to another server, limiters of one tier follow key by key. Redis refuses
+    ///   a call of several keys whose slot is under way (`TRYAGAIN`) unless all of them are at the old
+    ///   server or all at the new one, and keys that do not exist yet are nowhere: such a decision has
+    ///   taken nothing, counts as a failure of that server, and the fallback makes it.
+    /// - Subjects *spread* over the servers by their digests when all tiers of the limiter have the
+    ///   same key, such as [`Key::ip`](crate::Key::ip) or [`Key::principal`](crate::Key::principal). With
+    ///   a tier of another key (a global one, or [`Key::given`](crate::Key::given) and closures beside
+    ///   any other tier, whose subjects nobody can compare beforehand) the limiter lives in one slot,
+    ///   and one server is its ceiling.
+    /// - *Clocks* of the servers should agree: a key that moves counts on with the other's clock.
+    ///
+    /// ```
+    /// # #[cfg(feature = "redis-cluster")] {
+    /// use sec_ratelimit::RedisStore;
+    ///
+    /// let store = RedisStore::cluster(["redis://10.0.0.1:6379", "redis://10.0.0.2:6379"])
+    ///     .prefix("shop")
+    ///     .build()?;
+    /// # }
+    /// # Ok::<(), sec_ratelimit::RedisStoreError>(())
+    /// ```
+    #[cfg(feature = "redis-cluster")]
+    pub fn cluster<U: Into<String>>(urls: impl IntoIterator<Item = U>) -> RedisStoreBuilder {
+        let urls = urls.into_iter().map(Into::into);
+        RedisStoreBuilder::new(Addresses::Cluster(urls.collect()))
     }
 
     async fn run(
@@ -89,26 +151,51 @@ impl RedisStore {
         deadline: Instant,
     ) -> Result<Given, StoreError> {
         let keys = script::keys(&self.prefix, ask);
-        let mut loan = self.lanes.borrow(deadline).await?;
-        let by_name = script::call(&keys, ask, operation, true);
-        let mut answer = by_name.query_async(&mut loan.connection).await;
-        if answer.as_ref().is_err_and(is_unknown_script) {
-            let whole = script::call(&keys, ask, operation, false);
-            answer = whole.query_async(&mut loan.connection).await;
-        }
-        script::read(settled(loan, answer)?, ask.tiers.len())
+        let call = |script| script::call(&keys, ask, operation, script);
+        let answer = self.servers.call(Place::Ask(ask), &call, deadline).await?;
+        script::read(answer, ask.tiers.len())
     }
 
     async fn forget(&self, ask: &Ask, deadline: Instant) -> Result<(), StoreError> {
-        let mut unlink: Cmd = cmd("UNLINK");
-        unlink.arg(script::keys(&self.prefix, ask));
-        let mut loan = self.lanes.borrow(deadline).await?;
-        let answer = unlink.query_async(&mut loan.connection).await;
-        settled(loan, answer).map(drop)
+        let keys = script::keys(&self.prefix, ask);
+        let unlink = |_| {
+            let mut unlink = cmd("UNLINK");
+            unlink.arg(&keys);
+            unlink
+        };
+        self.servers
+            .call(Place::Ask(ask), &unlink, deadline)
+            .await
+            .map(drop)
+    }
+}
+
+impl Servers {
+    #[cfg_attr(not(feature = "redis-cluster"), allow(unused_variables))]
+    async fn call(
+        &self,
+        place: Place<'_>,
+        call: &(impl Fn(Script) -> Cmd + Sync),
+        deadline: Instant,
+    ) -> Result<Value, StoreError> {
+        match self {
+            Self::One(lanes) => Ok(exchange(lanes, call, false, deadline).await?),
+            #[cfg(feature = "redis-cluster")]
+            Self::Cluster(cluster) => cluster.call(place, call, deadline).await,
+        }
     }
 }
 
 impl RedisStoreBuilder {
+    fn new(addresses: Addresses) -> Self {
+        Self {
+            addresses,
+            prefix: "sec".into(),
+            lanes: 2,
+            connect_within: Duration::from_secs(1),
+        }
+    }
+
     /// What all keys begin with. Default: `sec`. Services that share a server need one each, unless
     /// they are to share their limits. No braces: they would change where a cluster puts a key.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
@@ -116,7 +203,7 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// How many connections carry the requests, 1 to 64. Default: 2. One is enough for tens of
+    /// How many connections to a server carry the requests, 1 to 64. Default: 2. One is enough for tens of
     /// thousands of decisions per second; a second one keeps a lost packet from holding up all.
     pub fn lanes(mut self, lanes: usize) -> Self {
         self.lanes = lanes;
@@ -124,7 +211,8 @@ impl RedisStoreBuilder {
     }
 
     /// How long a connection may take to be made. Default: one second. A request does not wait
-    /// beyond its own deadline; the connection is then there for a later one.
+    /// beyond its own deadline; the connection is then there for a later one. A cluster's servers have
+    /// as long to tell who has which slot.
     pub fn connect_within(mut self, limit: Duration) -> Self {
         self.connect_within = limit;
         self
@@ -148,23 +236,17 @@ impl RedisStoreBuilder {
         if self.connect_within.is_zero() || self.connect_within > Duration::from_secs(60) {
             return Err(RedisStoreError::ConnectWithin);
         }
-        // Answers have the deadline of the limiter, which is shorter than any that stands here.
-        let connections = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.connect_within))
-            .set_response_timeout(None);
-        let manager = Manager::new_with_config(self.url, connections)
-            .map_err(|error| RedisStoreError::Url(error.category().into()))?;
-        // A lane takes its connection out for good, which frees its place: so many are being made at
-        // once, and none is ever lent twice.
-        let pool = Pool::builder(manager)
-            .max_size(self.lanes)
-            .create_timeout(Some(self.connect_within))
-            .wait_timeout(Some(self.connect_within))
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|error| RedisStoreError::Url(error.to_string()))?;
+        let width = Width {
+            lanes: self.lanes,
+            connect_within: self.connect_within,
+        };
+        let servers = match self.addresses {
+            Addresses::One(url) => width.to(url).map(Servers::One),
+            #[cfg(feature = "redis-cluster")]
+            Addresses::Cluster(urls) => Cluster::new(urls, width).map(Servers::Cluster),
+        };
         Ok(RedisStore {
-            lanes: Lanes::new(pool, self.lanes),
+            servers: servers.map_err(RedisStoreError::Url)?,
             prefix: self.prefix,
         })
     }
@@ -193,32 +275,28 @@ impl SharedStore for RedisStore {
     fn reset<'a>(&'a self, ask: &'a Ask, deadline: Instant) -> StoreFuture<'a, ()> {
         Box::pin(self.forget(ask, deadline))
     }
-}
 
-fn is_unknown_script(error: &RedisError) -> bool {
-    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
-}
+    #[cfg(feature = "redis-cluster")]
+    fn parts(&self) -> usize {
+        match &self.servers {
+            Servers::One(_) => 1,
+            Servers::Cluster(_) => cluster::PARTS,
+        }
+    }
 
-/// Hands the connection back, or has it replaced.
-fn settled(loan: Loan<'_>, answer: Result<Value, RedisError>) -> Result<Value, StoreError> {
-    match answer {
-        Ok(value) => {
-            loan.answered();
-            Ok(value)
+    #[cfg(feature = "redis-cluster")]
+    fn part(&self, ask: &Ask) -> usize {
+        match &self.servers {
+            Servers::One(_) => 0,
+            Servers::Cluster(cluster) => cluster.part(ask),
         }
-        // A replica after a fail-over, or one that still loads: another connection may find better.
-        Err(error) if error.is_unrecoverable_error() || error.is_io_error() => {
-            loan.failed();
-            Err(StoreError::Unreachable(error.to_string()))
-        }
-        Err(error) => {
-            let read_only = error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly);
-            if read_only {
-                loan.failed();
-            } else {
-                loan.answered();
-            }
-            Err(StoreError::Answer(error.to_string()))
+    }
+
+    #[cfg(feature = "redis-cluster")]
+    fn part_name(&self, part: usize) -> Option<String> {
+        match &self.servers {
+            Servers::One(_) => None,
+            Servers::Cluster(cluster) => cluster.part_name(part),
         }
     }
 }

@@ -3,9 +3,11 @@
 use std::fmt::Write;
 use std::sync::LazyLock;
 
-use deadpool_redis::redis::{Cmd, Value, cmd};
+use deadpool_redis::redis::{Cmd, Value};
 
+use super::exchange::Script;
 use crate::Answer;
+use crate::digest::Digest;
 use crate::shared::SharedRule;
 use crate::shared::store::{Ask, Change, Given, Hold, StoreError, TierGiven};
 
@@ -28,6 +30,13 @@ pub(super) fn name_of(script: &str) -> String {
     name
 }
 
+/// What belongs together: the keys of a decision, or those of a list of blocks.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'a> {
+    Ask(&'a Ask),
+    List(&'a str),
+}
+
 #[derive(Clone, Copy)]
 pub(super) enum Operation<'a> {
     Peek,
@@ -36,16 +45,18 @@ pub(super) enum Operation<'a> {
 }
 
 /// Calls the script by its name, or brings it along.
-pub(super) fn call(keys: &[String], ask: &Ask, operation: Operation<'_>, by_name: bool) -> Cmd {
-    let mut call = if by_name {
-        let mut call = cmd("EVALSHA");
-        call.arg(&*NAME);
-        call
-    } else {
-        let mut call = cmd("EVAL");
-        call.arg(SCRIPT);
-        call
+pub(super) fn call(keys: &[String], ask: &Ask, operation: Operation<'_>, script: Script) -> Cmd {
+    let (command, script): (_, &str) = match script {
+        Script::Named => ("EVALSHA", &NAME),
+        Script::Whole => ("EVAL", SCRIPT),
     };
+    // Once as long as it will be: five arguments and each tier's key and eight, of which the longest
+    // are the script, the keys and sixteen digits.
+    let lengths = keys.iter().map(|key| key.len().saturating_add(8 * 16));
+    let length = lengths.fold(script.len().saturating_add(64), usize::saturating_add);
+    let arguments = keys.len().saturating_mul(9).saturating_add(5);
+    let mut call = Cmd::with_capacity(arguments, length);
+    call.arg(command).arg(script);
     call.arg(keys.len()).arg(keys);
     let (name, units, holds): (_, _, &[Hold]) = match operation {
         Operation::Peek => ("peek", ask.cost, &[]),
@@ -72,17 +83,53 @@ pub(super) fn call(keys: &[String], ask: &Ask, operation: Operation<'_>, by_name
 /// one subject. Redis Cluster places a key by what stands in the first braces, so all keys of one
 /// decision are on one node.
 pub(super) fn keys(prefix: &str, ask: &Ask) -> Vec<String> {
-    let limiter = &ask.limiter;
     let tiers = ask.tiers.iter().map(|tier| {
-        let mut key = format!("{prefix}:v1:{{{limiter}");
-        if let Some([low, high]) = ask.subject {
-            let _ = write!(key, ":{low:016x}{high:016x}");
-        }
-        let [low, high] = tier.digest;
-        let _ = write!(key, "}}:{}:{low:016x}{high:016x}", tier.name);
+        let names = [prefix, &ask.limiter, &tier.name].map(str::len);
+        let length = names.into_iter().fold(80, usize::saturating_add);
+        let mut key = String::with_capacity(length);
+        key.push_str(prefix);
+        key.push_str(":v1:{");
+        let _ = Place::Ask(ask).tag(&mut key);
+        key.push_str("}:");
+        key.push_str(&tier.name);
+        key.push(':');
+        let _ = hex(tier.digest, &mut key);
         key
     });
     tiers.collect()
+}
+
+/// What stands in the braces.
+impl Place<'_> {
+    /// What stands in the braces of the keys.
+    pub(super) fn tag(self, to: &mut impl Write) -> std::fmt::Result {
+        match self {
+            Self::Ask(ask) => tag(ask, to),
+            Self::List(list) => to.write_str(list),
+        }
+    }
+}
+
+fn tag(ask: &Ask, to: &mut impl Write) -> std::fmt::Result {
+    to.write_str(&ask.limiter)?;
+    match ask.subject {
+        Some(digest) => {
+            to.write_char(':')?;
+            hex(digest, to)
+        }
+        None => Ok(()),
+    }
+}
+
+/// Thirty-two digits, without the detours that formatting takes.
+fn hex([low, high]: Digest, to: &mut impl Write) -> std::fmt::Result {
+    let mut text = [0; 32];
+    let number = u128::from(low).wrapping_shl(64) | u128::from(high);
+    for (digit, place) in text.iter_mut().zip((0..128).step_by(4).rev()) {
+        let four = usize::try_from(number.wrapping_shr(place) & 0xf).unwrap_or_default();
+        *digit = b"0123456789abcdef".get(four).copied().unwrap_or_default();
+    }
+    to.write_str(std::str::from_utf8(&text).unwrap_or_default())
 }
 
 /// Eight integers per tier.
@@ -91,22 +138,23 @@ pub(super) fn read(answer: Value, tiers: usize) -> Result<Given, StoreError> {
     let Value::Array(values) = answer else {
         return Err(wrong());
     };
-    let mut numbers = Vec::with_capacity(values.len());
-    for value in values {
-        match value {
-            Value::Int(number) => numbers.push(number),
-            _ => return Err(wrong()),
-        }
-    }
-    let (rows, []) = numbers.as_chunks::<8>() else {
+    let (rows, []) = values.as_chunks::<8>() else {
         return Err(wrong());
     };
     if rows.len() != tiers {
         return Err(wrong());
     }
-    let tier = |&[wait, remaining, reset, next, a, b, c, d]: &[i64; 8]| {
+    let tier = |row: &[Value; 8]| {
+        let mut numbers = [0; 8];
+        for (number, value) in numbers.iter_mut().zip(row) {
+            *number = match value {
+                Value::Int(number) => *number,
+                _ => return Err(wrong()),
+            };
+        }
+        let [wait, remaining, reset, next, a, b, c, d] = numbers;
         let whole = |number: i64| u64::try_from(number).unwrap_or(0);
-        TierGiven {
+        Ok(TierGiven {
             answer: match wait {
                 0 => Answer::Admit,
                 ..0 => Answer::Never,
@@ -116,9 +164,8 @@ pub(super) fn read(answer: Value, tiers: usize) -> Result<Given, StoreError> {
             reset: whole(reset),
             next: whole(next),
             hold: [a, b, c, d].map(whole),
-        }
+        })
     };
-    Ok(Given {
-        tiers: rows.iter().map(tier).collect(),
-    })
+    let tiers = rows.iter().map(tier).collect::<Result<_, _>>()?;
+    Ok(Given { tiers })
 }

@@ -1,6 +1,8 @@
 //! A real Redis.
 
 mod bans;
+#[cfg(feature = "redis-cluster")]
+pub(crate) mod cluster;
 mod faults;
 mod keys;
 mod layer;

@@ -5,20 +5,27 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use deadpool_redis::redis::{self, FromRedisValue};
+use deadpool_redis::redis::{self, FromRedisValue, RedisResult};
 
 /// A server on a free port, in a folder of its own, gone with the value.
 pub(crate) struct Server {
     child: Option<Child>,
     port: u16,
     folder: PathBuf,
+    options: Vec<String>,
 }
 
 impl Server {
     pub(crate) fn start() -> Self {
+        Self::start_with(Vec::new)
+    }
+
+    /// With these options, asked for anew each time that a port was taken.
+    pub(crate) fn start_with(options: impl Fn() -> Vec<String>) -> Self {
         // The port may be taken between its choice and the server's start.
         for _ in 0..10 {
             let mut server = Self::absent();
+            server.options = options();
             if server.run() {
                 return server;
             }
@@ -28,14 +35,14 @@ impl Server {
 
     /// An address on which nothing listens, until [`restart`](Self::restart).
     pub(crate) fn absent() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let port = free_port();
         let folder = std::env::temp_dir().join(format!("sec-redis-{}-{port}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         Self {
             child: None,
             port,
             folder,
+            options: Vec::new(),
         }
     }
 
@@ -43,7 +50,8 @@ impl Server {
         let mut command = Command::new("redis-server");
         command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"]);
         command.args(["--save", "", "--appendonly", "no", "--dir"]);
-        command.arg(&self.folder).stdin(Stdio::null());
+        command.arg(&self.folder).args(&self.options);
+        command.stdin(Stdio::null());
         let mut child = command
             .stdout(Stdio::piped())
             .spawn()
@@ -84,19 +92,25 @@ impl Server {
         assert!(status.success());
     }
 
+    #[cfg(feature = "redis-cluster")]
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
     /// Asks the server directly.
     pub(crate) fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
-        let client = redis::Client::open(self.url()).unwrap();
-        let mut connection = client.get_connection().unwrap();
+        self.try_ask(words).unwrap()
+    }
+
+    pub(crate) fn try_ask<T: FromRedisValue>(&self, words: &[&str]) -> RedisResult<T> {
+        let client = redis::Client::open(self.url())?;
+        let mut connection = client.get_connection()?;
         let (name, arguments) = words.split_first().unwrap();
-        redis::cmd(name)
-            .arg(arguments)
-            .query(&mut connection)
-            .unwrap()
+        redis::cmd(name).arg(arguments).query(&mut connection)
     }
 
     pub(crate) fn keys(&self) -> Vec<String> {
@@ -118,4 +132,10 @@ impl Drop for Server {
         // The folder is below the system's temporary one, which is cleaned in any case.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Free when it was asked for.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
