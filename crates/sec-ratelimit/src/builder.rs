@@ -10,7 +10,7 @@ use crate::quota::Algorithm;
 use crate::store::{FastTable, Packed, Table, bytes_for, fast_bytes_for};
 use crate::tables::{Tables, TierTable};
 use crate::time::{COARSE_FROM, Time};
-use crate::{ConfigError, ConfigErrorKind, Key, Limiter, Quota, Tier};
+use crate::{ConfigError, ConfigErrorKind, Key, Limiter, Quota, Statistics, Tier};
 
 /// Builds a [`Limiter`]: its tiers, its memory and its clock.
 #[derive(Clone, Debug)]
@@ -18,6 +18,7 @@ use crate::{ConfigError, ConfigErrorKind, Key, Limiter, Quota, Tier};
 pub struct LimiterBuilder {
     tiers: Vec<Tier>,
     capacity: usize,
+    statistics: bool,
     clock: Option<Arc<dyn Clock>>,
 }
 
@@ -39,6 +40,7 @@ impl LimiterBuilder {
         Self {
             tiers: Vec::new(),
             capacity: 65_536,
+            statistics: false,
             clock: None,
         }
     }
@@ -75,6 +77,15 @@ impl LimiterBuilder {
     /// traffic.
     pub fn capacity(mut self, keys: usize) -> Self {
         self.capacity = keys;
+        self
+    }
+
+    /// Whether the limiter counts what it admits and refuses, for
+    /// [`Limiter::statistics`]. Default: false. `check`, `take` and `reserve` are counted, and layers around
+    /// it, each request once; a `peek` is not. A `take` then costs as much as a `check`, and each
+    /// [what `Statistics` say](crate::Statistics) more.
+    pub fn statistics(mut self, count: bool) -> Self {
+        self.statistics = count;
         self
     }
 
@@ -147,6 +158,9 @@ impl LimiterBuilder {
             None => Time::of(SystemClock::shared()),
         };
         let policies = Policies::new(self.tiers.iter().map(Tier::policy), veil);
+        let statistics = self
+            .statistics
+            .then(|| Statistics::over(self.tiers.iter(), &policies));
         let tiers = self.tiers.into_iter().zip(algorithms).zip(tables);
         Ok(Limiter(Arc::new(Tables {
             tiers: tiers
@@ -158,6 +172,7 @@ impl LimiterBuilder {
                 })
                 .collect(),
             policies,
+            statistics,
             seed,
             time,
         })))

@@ -65,8 +65,21 @@ impl Seed {
     /// A seed that all who know the secret share.
     #[cfg(feature = "shared")]
     pub(crate) fn of_secret(secret: &[u8]) -> Self {
+        Self::derived(secret, &[b"sec-ratelimit v1: keys of a shared store"])
+    }
+
+    /// The same for a list of blocks: one key has different digests in two lists.
+    #[cfg(feature = "shared")]
+    pub(crate) fn of_list(secret: &[u8], list: &str) -> Self {
+        Self::derived(secret, &[b"sec-ratelimit v1: blocks of ", list.as_bytes()])
+    }
+
+    #[cfg(feature = "shared")]
+    fn derived(secret: &[u8], purpose: &[&[u8]]) -> Self {
         let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret);
-        let tag = aws_lc_rs::hmac::sign(&key, b"sec-ratelimit v1: keys of a shared store");
+        let mut context = aws_lc_rs::hmac::Context::with_key(&key);
+        purpose.iter().for_each(|part| context.update(part));
+        let tag = context.sign();
         let mut words = tag.as_ref().as_chunks::<8>().0.iter();
         let mut word = || u64::from_le_bytes(words.next().copied().unwrap_or_default());
         Self(word(), word(), Mode::Full)

@@ -7,12 +7,13 @@ use http::response::Parts;
 use sec_core::{OnRefusal, PathRules, ProblemRefusal, RequestView};
 use tower_layer::Layer;
 
+use crate::about::About;
 use crate::ban::Hook;
 use crate::config::check_share;
 use crate::settings::Settings;
 use crate::{
     Banned, Bans, ConfigError, ConfigErrorKind, Escalate, Fields, Limiter, RateLimitService,
-    Refused, Statistics,
+    Refused, Spikes, Statistics,
 };
 
 /// Limits how often the wrapped service is called.
@@ -45,58 +46,8 @@ impl RateLimitLayer {
     ///
     /// When a tier's key is [given](crate::Key::given) by the caller: no layer can make it.
     pub fn new(limiter: Limiter) -> Result<Self, ConfigError> {
-        let given = limiter
-            .0
-            .tiers
-            .iter()
-            .position(|tier| tier.tier.key.is_given());
-        Self::around(limiter, given)
-    }
-
-    /// Counts its decisions into [`Statistics`] made [of](Statistics::of) this layer's limiter. Default: nowhere. An
-    /// admission whose response turns out [not to count](Self::count_if) was one all the same. Requests of
-    /// [blocked](Self::ban) callers reach no policy.
-    #[must_use]
-    pub fn statistics(self, statistics: Statistics) -> Self {
-        self.with(|settings| settings.statistics = Some(statistics))
-    }
-
-    /// Blocks whoever is refused repeatedly, for a time that grows: see [`Escalate`]. Default: nobody.
-    ///
-    /// Blocked requests are answered before anything is counted: 429 [`blocked`](Banned). Refusals count
-    /// towards a block only where the caller alone exhausts the tier, so not those of a
-    /// [global](crate::Key::global) tier, nor of one by route, role or tenant. In
-    /// [shadow](Self::shadow) mode blocks are reported and pass.
-    ///
-    /// # Errors
-    ///
-    /// The first setting that is wrong, under its name below `ban`.
-    pub fn ban(self, escalate: Escalate) -> Result<Self, ConfigError> {
-        let clock = self.settings.limiter.0.time.clock();
-        Ok(self.ban_with(Bans::with_clock(escalate, clock)?))
-    }
-
-    /// [`ban`](Self::ban) with blocks that several layers share, or that the host sets and lifts.
-    #[must_use]
-    pub fn ban_with(self, bans: Bans) -> Self {
-        let hook = Hook::new(bans, &self.settings.limiter);
-        self.with(|settings| settings.bans = Some(hook))
-    }
-
-    /// The blocks, to list, set and lift them.
-    #[must_use]
-    pub fn bans(&self) -> Option<&Bans> {
-        self.settings.bans.as_ref().map(|hook| &hook.bans)
-    }
-
-    /// What is answered to who is blocked. Default: the problem. Call it after [`ban`](Self::ban).
-    #[must_use]
-    pub fn on_ban(self, hook: impl OnRefusal<Banned>) -> Self {
-        self.with(|settings| {
-            if let Some(bans) = &mut settings.bans {
-                bans.on_refusal = Arc::new(hook);
-            }
-        })
+        let about = limiter.about();
+        Self::around(limiter, about)
     }
 }
 
@@ -109,14 +60,14 @@ impl RateLimitLayer<crate::SharedLimiter> {
     ///
     /// As [`new`](RateLimitLayer::new).
     pub fn shared(limiter: crate::SharedLimiter) -> Result<Self, ConfigError> {
-        let given = limiter.given_key();
-        Self::around(limiter, given)
+        let about = limiter.about();
+        Self::around(limiter, about)
     }
 }
 
 impl<L: Clone> RateLimitLayer<L> {
-    fn around(limiter: L, given: Option<usize>) -> Result<Self, ConfigError> {
-        if let Some(index) = given {
+    fn around(limiter: L, about: About) -> Result<Self, ConfigError> {
+        if let Some(index) = about.given {
             return Err(ConfigError::new(
                 format!("tiers[{index}].key"),
                 ConfigErrorKind::GivenKey,
@@ -125,6 +76,7 @@ impl<L: Clone> RateLimitLayer<L> {
         Ok(Self {
             settings: Arc::new(Settings {
                 limiter,
+                about,
                 enabled: true,
                 shadow: false,
                 fields: Fields::default(),
@@ -134,7 +86,9 @@ impl<L: Clone> RateLimitLayer<L> {
                 on_refusal: Arc::new(ProblemRefusal),
                 retry_jitter: 0.0,
                 bans: None,
+                on_ban: Arc::new(ProblemRefusal),
                 statistics: None,
+                spikes: None,
             }),
         })
     }
@@ -213,6 +167,84 @@ impl<L: Clone> RateLimitLayer<L> {
     #[must_use]
     pub fn on_refusal(self, hook: impl OnRefusal<Refused>) -> Self {
         self.with(|settings| settings.on_refusal = Arc::new(hook))
+    }
+
+    /// Counts its decisions into [`Statistics`] made [of](Statistics::of) this layer's limiter. Default: those of a limiter
+    /// that [counts by itself](crate::LimiterBuilder::statistics), else nowhere; what both would count is
+    /// counted once. An admission whose response turns out [not to count](Self::count_if) was one all the same.
+    /// Requests of [blocked](Self::ban) callers reach no policy.
+    ///
+    /// # Errors
+    ///
+    /// When they were made of another limiter.
+    pub fn statistics(self, statistics: Statistics) -> Result<Self, ConfigError> {
+        let about = &self.settings.about;
+        if !statistics.is_of(&about.policies) {
+            return Err(ConfigError::new(
+                "statistics",
+                ConfigErrorKind::Misused("were made of another limiter"),
+            ));
+        }
+        let own = about.statistics.as_ref();
+        let same = own.is_some_and(|own| own.is_same(&statistics));
+        Ok(self.with(|settings| {
+            if same {
+                // Whether it may show addresses is the layer's to say.
+                settings.about.statistics = Some(statistics);
+            } else {
+                settings.statistics = Some(statistics);
+            }
+        }))
+    }
+
+    /// Blocks whoever is refused repeatedly, for a time that grows: see [`Escalate`]. Default: nobody.
+    ///
+    /// Blocked requests are answered before anything is counted: 429 [`blocked`](Banned). Refusals count
+    /// towards a block only where the caller alone exhausts the tier, so not those of a
+    /// [global](crate::Key::global) tier, nor of one by route, role or tenant, nor those that a
+    /// [fallback](crate::Decision::degraded) decided. In [shadow](Self::shadow) mode blocks are reported and
+    /// pass. The end of a block is an event when its key comes back; of the others a few are looked at with each
+    /// request, and those that are over share one event with a count. Where a new block has taken the
+    /// place of one that was over, nobody is told. These blocks are of this process alone, also around a shared limiter: `Bans::shared` and
+    /// [`ban_with`](Self::ban_with) make them those of all.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that is wrong, under its name below `ban`.
+    pub fn ban(self, escalate: Escalate) -> Result<Self, ConfigError> {
+        let clock = self.settings.about.clock.clone();
+        Ok(self.ban_with(Bans::with_clock(escalate, clock)?))
+    }
+
+    /// [`ban`](Self::ban) with blocks that several layers or processes share, or that the host sets and lifts.
+    #[must_use]
+    pub fn ban_with(self, bans: Bans) -> Self {
+        let hook = Hook::new(bans, self.settings.about.own.clone());
+        self.with(|settings| settings.bans = Some(hook))
+    }
+
+    /// The blocks, to list, set and lift them.
+    #[must_use]
+    pub fn bans(&self) -> Option<&Bans> {
+        self.settings.bans.as_ref().map(|hook| &hook.bans)
+    }
+
+    /// What is answered to who is blocked. Default: the problem.
+    #[must_use]
+    pub fn on_ban(self, hook: impl OnRefusal<Banned>) -> Self {
+        self.with(|settings| settings.on_ban = Arc::new(hook))
+    }
+
+    /// Watches each route for [spikes](Spikes): requests far above the usual number. Default: none are.
+    ///
+    /// Counts every request that the layer [applies](Self::paths) to, those of [blocked](Self::ban) callers and
+    /// refused ones included, under the matched route (see [`Key::route`](crate::Key::route)); whatever matched
+    /// none is one route. Nothing is refused for it. A spike is two events, about the `route` and not about a
+    /// caller: `excess_spike_started` with the `requests` of the window so far and the `usual` number, and
+    /// `excess_spike_ended` with the `seconds` it lasted, at the first request after a whole window without one.
+    #[must_use]
+    pub fn spikes(self, spikes: Spikes) -> Self {
+        self.with(|settings| settings.spikes = Some(spikes))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Settings<L>)) -> Self {

@@ -9,6 +9,7 @@
     )
 )]
 
+mod about;
 mod amend;
 mod answer;
 mod ban;
@@ -49,6 +50,8 @@ mod time;
 
 pub use self::answer::{Answer, Standing};
 pub use self::ban::{BanConfig, Banned, Bans, Block, BlockError, Escalate};
+#[cfg(feature = "shared")]
+pub use self::ban::{BanFollower, BanSharing, BanSharingState};
 pub use self::bots::{
     BotLayer, BotRefused, BotService, BotVerdict, Bots, BotsConfig, GoodBot, Lookup, OnSpoofed,
     ResolveError, Resolver,
@@ -87,9 +90,9 @@ pub use self::reservation::Reservation;
 pub use self::service::{RateLimitFuture, RateLimitService};
 #[cfg(feature = "shared")]
 pub use self::shared::{
-    Ask, Change, Fallback, Given, Hold, MemoryStore, SharedLimiter, SharedLimiterBuilder,
-    SharedRateLimitFuture, SharedReservation, SharedRule, SharedStore, SharedTier, StoreError,
-    StoreFuture, TierGiven,
+    Ask, BlockChange, BlockChanges, BlockStore, Change, Fallback, Given, Hold, MemoryStore,
+    SharedBlock, SharedLimiter, SharedLimiterBuilder, SharedRateLimitFuture, SharedReservation,
+    SharedRule, SharedStore, SharedTier, StoreError, StoreFuture, TierGiven,
 };
 #[cfg(feature = "redis")]
 pub use self::shared::{RedisStore, RedisStoreBuilder, RedisStoreError};
@@ -98,7 +101,9 @@ pub use self::shed::{
     ShedPermit, ShedService,
 };
 pub use self::sliding::{SlidingState, SlidingWindow, WindowHold};
-pub use self::stats::{PolicyStatistics, Spike, SpikeDetector, Statistics, TopKey};
+pub use self::stats::{
+    PolicyStatistics, Spike, SpikeChange, SpikeDetector, Spikes, Statistics, TopKey,
+};
 pub use self::subject::{Subject, SubjectError, SubjectPart};
 pub use self::tier::{OnExceed, Tier};
 

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use sec_core::{RequestContext, RequestView};
 
+use crate::about::About;
 use crate::quota::nanos;
 use crate::tables::{Tables, Target, Targets, TierTable};
-use crate::{Answer, Decision, LimitError, Refused, Reservation, Subject, SubjectError};
+use crate::{
+    Answer, Decision, LimitError, Refused, Reservation, Statistics, Subject, SubjectError,
+};
 
 /// Several tiers, decided together: a cost is taken from all of them or from none.
 ///
@@ -74,6 +77,7 @@ impl Limiter {
     ) -> Result<Decision, LimitError> {
         let targets = self.targets(subjects.as_ref())?;
         let decision = self.0.decide(&targets, cost, true);
+        self.count(&decision);
         Refused::unless_allowed(decision, cost).map_err(LimitError::Refused)
     }
 
@@ -104,7 +108,7 @@ impl Limiter {
         cost: u64,
     ) -> Result<Answer, SubjectError> {
         let subjects = subjects.as_ref();
-        if let ([subject], 1) = (subjects, self.0.tiers.len()) {
+        if let ([subject], 1, None) = (subjects, self.0.tiers.len(), &self.0.statistics) {
             let target = self.target(subject)?;
             if let Some(answer) = self.0.answer(&target, cost) {
                 return Ok(answer);
@@ -116,6 +120,7 @@ impl Limiter {
     fn take_from_all(&self, subjects: &[Subject<'_>], cost: u64) -> Result<Answer, SubjectError> {
         let targets = self.targets(subjects)?;
         let decision = self.0.decide(&targets, cost, true);
+        self.count(&decision);
         Ok(if decision.is_allowed() {
             Answer::Admit
         } else {
@@ -151,7 +156,9 @@ impl Limiter {
         cost: u64,
     ) -> Result<Reservation, LimitError> {
         let targets = self.targets(subjects.as_ref())?;
-        self.reserve_targets(targets, cost)
+        let reserved = self.reserve_targets(targets, cost);
+        self.count_reserved(&reserved);
+        reserved
     }
 
     /// [`check`](Self::check) with the keys taken from a request.
@@ -165,12 +172,17 @@ impl Limiter {
         cost: u64,
     ) -> Result<Decision, LimitError> {
         let ctx = RequestContext::of(request.extensions).map_err(LimitError::Missing)?;
-        self.check_within(ctx, request, cost)
+        let checked = self.check_uncounted(ctx, request, cost);
+        match &checked {
+            Ok(decision) => self.count(decision),
+            Err(error) => self.count_refused(error),
+        }
+        checked
     }
 
-    /// [`check_request`](Self::check_request) for who has looked the context up already.
+    /// [`check_request`](Self::check_request) for who has looked the context up, and counts it himself.
     #[inline]
-    pub(crate) fn check_within(
+    pub(crate) fn check_uncounted(
         &self,
         ctx: &RequestContext,
         request: RequestView<'_>,
@@ -193,6 +205,19 @@ impl Limiter {
         cost: u64,
     ) -> Result<Reservation, LimitError> {
         let ctx = RequestContext::of(request.extensions).map_err(LimitError::Missing)?;
+        let reserved = self.reserve_uncounted(ctx, request, cost);
+        self.count_reserved(&reserved);
+        reserved
+    }
+
+    /// [`reserve_request`](Self::reserve_request) for who has looked the context up, and counts it
+    /// himself.
+    pub(crate) fn reserve_uncounted(
+        &self,
+        ctx: &RequestContext,
+        request: RequestView<'_>,
+        cost: u64,
+    ) -> Result<Reservation, LimitError> {
         let targets = self.request_targets(ctx, request)?;
         self.reserve_targets(targets, cost)
     }
@@ -210,6 +235,41 @@ impl Limiter {
         let ctx = RequestContext::of(request.extensions).map_err(LimitError::Missing)?;
         let targets = self.request_targets(ctx, request)?;
         Ok(self.0.decide(&targets, cost, false))
+    }
+
+    /// What its functions and layers admitted and refused, if it
+    /// [counts](crate::LimiterBuilder::statistics).
+    #[must_use]
+    pub fn statistics(&self) -> Option<&Statistics> {
+        self.0.statistics.as_ref()
+    }
+
+    pub(crate) fn about(&self) -> About {
+        let tables = &*self.0;
+        let tiers = tables.tiers.iter().map(|table| &table.tier);
+        let statistics = tables.statistics.as_ref();
+        About::new(tiers, tables.time.clock(), &tables.policies, statistics)
+    }
+
+    #[inline]
+    fn count(&self, decision: &Decision) {
+        if let Some(statistics) = &self.0.statistics {
+            statistics.record(decision, false, None);
+        }
+    }
+
+    #[inline]
+    fn count_reserved(&self, reserved: &Result<Reservation, LimitError>) {
+        match reserved {
+            Ok(reservation) => self.count(reservation.decision()),
+            Err(error) => self.count_refused(error),
+        }
+    }
+
+    fn count_refused(&self, error: &LimitError) {
+        if let LimitError::Refused(refused) = error {
+            self.count(refused.decision());
+        }
     }
 
     /// [`reserve`](Self::reserve) for digests that a shared limiter has made.

@@ -11,16 +11,20 @@ use http::{Extensions, HeaderMap, HeaderValue, Request, Response};
 use sec_core::gate::OnResponse;
 use sec_core::{EventKind, OnRefusal, PathRules, Problem, RequestContext, RequestView, refuse};
 
+use crate::about::About;
 use crate::ban::Hook;
 use crate::headers::seconds;
 use crate::key::route;
 use crate::refused::report;
-use crate::{Decision, Fields, LimitError, Limiter, Refused, Reservation, Statistics};
+use crate::{
+    Banned, Decision, Fields, LimitError, Limiter, Refused, Reservation, Spikes, Statistics,
+};
 
 /// The settings of [`RateLimitLayer`](crate::RateLimitLayer).
 #[derive(Clone)]
 pub(crate) struct Settings<L = Limiter> {
     pub(crate) limiter: L,
+    pub(crate) about: About,
     pub(crate) enabled: bool,
     pub(crate) shadow: bool,
     pub(crate) fields: Fields,
@@ -31,7 +35,10 @@ pub(crate) struct Settings<L = Limiter> {
     /// From 0 to 1.
     pub(crate) retry_jitter: f64,
     pub(crate) bans: Option<Hook>,
+    pub(crate) on_ban: Arc<dyn OnRefusal<Banned>>,
+    /// Beside those of the limiter itself.
     pub(crate) statistics: Option<Statistics>,
+    pub(crate) spikes: Option<Spikes>,
 }
 
 type CostOf = Arc<dyn Fn(RequestView<'_>) -> u64 + Send + Sync>;
@@ -55,8 +62,11 @@ impl<L> Settings<L> {
         if !self.paths.applies(ctx.path()) {
             return Ok(None);
         }
+        if let Some(spikes) = &self.spikes {
+            spikes.count(view, ctx, &*self.about.clock);
+        }
         if let Some(bans) = &self.bans
-            && let Some(answer) = bans.refuse(view, ctx, self.shadow)
+            && let Some(answer) = bans.refuse(view, ctx, self.shadow, &*self.on_ban)
         {
             return Err(answer);
         }
@@ -98,11 +108,13 @@ impl<L> Settings<L> {
         Err(self.refuse(refused, view))
     }
 
-    fn record(&self, decision: &Decision, view: RequestView<'_>) {
-        if let Some(statistics) = &self.statistics
-            && let Some(ctx) = RequestContext::get(view.extensions)
-        {
-            statistics.record(decision, self.shadow, Some(ctx.client_group()));
+    pub(crate) fn record(&self, decision: &Decision, view: RequestView<'_>) {
+        for statistics in [&self.about.statistics, &self.statistics] {
+            if let Some(statistics) = statistics
+                && let Some(ctx) = RequestContext::get(view.extensions)
+            {
+                statistics.record(decision, self.shadow, Some(ctx.client_group()));
+            }
         }
     }
 
@@ -198,12 +210,12 @@ impl Settings {
         cost: u64,
     ) -> Result<(Decision, Taken), LimitError> {
         if self.count_if.is_some() {
-            let reservation = self.limiter.reserve_request(view, cost)?;
+            let reservation = self.limiter.reserve_uncounted(ctx, view, cost)?;
             let decision = reservation.decision().clone();
             return Ok((decision, Taken::Reserved(Box::new(reservation))));
         }
         // What nothing gives back needs no reservation.
-        let decision = self.limiter.check_within(ctx, view, cost)?;
+        let decision = self.limiter.check_uncounted(ctx, view, cost)?;
         let told = told(decision.clone());
         Ok((decision, Taken::ForGood(told)))
     }

@@ -11,12 +11,13 @@ use crate::quota::Algorithm;
 use crate::store::{Ask, FastTable, Hold, Packed, Place, Seen, Shard, Table, Take};
 use crate::tier::Tier;
 use crate::time::Time;
-use crate::{Answer, Decision, LimitError, OnExceed, Standing};
+use crate::{Answer, Decision, LimitError, OnExceed, Standing, Statistics};
 
 /// What the clones of a [`Limiter`](crate::Limiter) and its reservations share.
 pub(crate) struct Tables {
     pub(crate) tiers: Box<[TierTable]>,
     pub(crate) policies: Arc<Policies>,
+    pub(crate) statistics: Option<Statistics>,
     pub(crate) seed: Seed,
     pub(crate) time: Time,
 }

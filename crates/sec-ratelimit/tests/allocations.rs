@@ -18,8 +18,9 @@ use std::time::Duration;
 use http::{Request, Response};
 use sec_core::RequestContext;
 use sec_ratelimit::{
-    BotVerdict, Bots, BotsConfig, Clearance, Concurrency, ConcurrencyLayer, Fields, Key, Limiter,
-    Lookup, OnExceed, Quota, RateLimitLayer, ResolveError, Resolver, Shed, Subject, Tier,
+    AddressList, AddressListLayer, Bans, BotVerdict, Bots, BotsConfig, Clearance, Concurrency,
+    ConcurrencyLayer, Escalate, Fields, Key, Limiter, Lookup, MatchedRoute, OnExceed, Quota,
+    RateLimitLayer, ResolveError, Resolver, Shed, SpikeDetector, Spikes, Subject, Tier,
 };
 use tower::{Layer, Service, service_fn};
 
@@ -141,6 +142,71 @@ fn the_layer_allocates_as_documented() {
     assert_eq!(through(Fields::NONE), 4);
     assert_eq!(through(Fields::IETF), 4 + 4);
     assert_eq!(through(Fields::IETF.and(Fields::LEGACY)), 4 + 4 + 6);
+}
+
+/// Blocks, an address list, statistics and spikes cost a request no allocation, nor does what begins a block.
+#[test]
+fn bans_lists_statistics_and_spikes_add_no_allocation() {
+    let hour = Duration::from_secs(3600);
+    let address = |last: u8| std::net::IpAddr::from([192, 0, 2, last]);
+    let escalate = Escalate::after(3, [hour]);
+    #[cfg(not(feature = "shared"))]
+    let bans = Bans::new(escalate).unwrap();
+    // What begins is then also queued for the store.
+    #[cfg(feature = "shared")]
+    let (bans, _follower) = {
+        let store = std::sync::Arc::new(sec_ratelimit::MemoryStore::new());
+        let sharing = sec_ratelimit::BanSharing::new("web", store, vec![7; 32]);
+        let sharing = sharing.sink(sec_core::CollectingSink::new());
+        Bans::shared(escalate, sharing).unwrap()
+    };
+    // With the first one it is told that nobody follows here.
+    for other in 1..100 {
+        bans.block(&Subject::of(address(other)), hour).unwrap();
+    }
+    // The second of two requests of a route; the first may make room for it.
+    let through = |guarded: bool| {
+        let limiter = Limiter::builder().statistics(guarded);
+        let limiter = limiter.tier("api", Quota::api(), Key::ip());
+        let mut layer = RateLimitLayer::new(limiter.build().unwrap()).unwrap();
+        let mut list = AddressList::default();
+        if guarded {
+            let detector = SpikeDetector::new(2, Duration::from_secs(10), 100).unwrap();
+            layer = layer.ban_with(bans.clone()).spikes(Spikes::new(detector));
+            list = AddressList::parse("203.0.113.7", "203.0.113.0/24\n2001:db8::/32").unwrap();
+        }
+        let listed = AddressListLayer::new(list).enabled(guarded);
+        let layer = layer.headers(Fields::NONE);
+        let mut service = listed.layer(layer.layer(service_fn(|_: Request<()>| {
+            std::future::ready(Ok::<_, Infallible>(Response::new(NoBody)))
+        })));
+        let mut last = 0;
+        for _ in 0..2 {
+            let mut request = Request::new(());
+            let ctx = RequestContext::builder().client(address(200)).build();
+            request.extensions_mut().insert(ctx);
+            MatchedRoute::set(&mut request, "/items/{id}");
+            last = allocations(|| {
+                let mut response = pin!(service.call(request));
+                let mut cx = Context::from_waker(Waker::noop());
+                let polled = response.as_mut().poll(&mut cx);
+                assert!(matches!(polled, Poll::Ready(Ok(_))));
+            });
+        }
+        last
+    };
+    let bare = through(false);
+    assert_eq!((bare, through(true)), (4, bare));
+
+    let mut begun = 0;
+    let count = allocations(|| {
+        for _ in 0..10 {
+            let subject = Subject::of(address(201));
+            begun += usize::from(bans.strike(&subject).unwrap().is_some());
+            let _ = bans.check(&subject);
+        }
+    });
+    assert_eq!((begun, count), (1, 0));
 }
 
 struct NoDns;

@@ -90,6 +90,10 @@ kinds! {
     BLOCK_STARTED = "excess_block_started", High, Success;
     /// A block came to its end, or was lifted.
     BLOCK_ENDED = "excess_block_ended", Low, Success;
+    /// A route is asked for far more often than it used to be.
+    SPIKE_STARTED = "excess_spike_started", High, Pending;
+    /// A route is asked for as often as usual again, or what it is asked for has become usual.
+    SPIKE_ENDED = "excess_spike_ended", Low, Success;
     /// A browser sent a request on behalf of another origin.
     CSRF_REFUSED = "malicious_csrf", High, Failure;
     /// An origin that is not listed asked to read.

@@ -11,7 +11,7 @@ use sec_core::{
 use super::escalate::Rules;
 use super::table::{Share, Slot, Standing, Struck, Table, Who};
 use super::{Banned, Escalate};
-use crate::digest::{Digest, Seed};
+use crate::digest::{Digest, Seed, id};
 use crate::quota::nanos;
 use crate::{ConfigError, Key, Subject, SubjectError};
 
@@ -20,16 +20,21 @@ use crate::{ConfigError, Key, Subject, SubjectError};
 /// A [`RateLimitLayer`](crate::RateLimitLayer::ban) asks it before anything else, and tells it of refusals. Blocks are
 /// kept in this process's memory: while there are none, asking is one atomic load, and else a keyed hash and one short
 /// lock; nothing is allocated. What is counted here is apart from all quotas, which a refused request does not
-/// change.
+/// change. Processes may share their blocks through a store (`Bans::shared`, with a store's feature).
 #[derive(Clone)]
-pub struct Bans(Arc<Inner>);
+pub struct Bans(
+    pub(super) Arc<Inner>,
+    #[cfg(feature = "shared")] pub(super) Option<Arc<super::outbox::Presence>>,
+);
 
-struct Inner {
-    rules: Rules,
+pub(super) struct Inner {
+    pub(super) rules: Rules,
     key: Key,
-    table: Table,
+    pub(super) table: Table,
     seed: Seed,
     clock: Arc<dyn Clock>,
+    #[cfg(feature = "shared")]
+    pub(super) outbox: Option<Arc<super::outbox::Outbox>>,
 }
 
 /// One block, as [`Bans::blocks`] lists it.
@@ -93,14 +98,29 @@ impl Bans {
     ///
     /// As [`new`](Self::new).
     pub fn with_clock(escalate: Escalate, clock: Arc<dyn Clock>) -> Result<Self, ConfigError> {
+        let inner = Self::inner(escalate, clock, Seed::random())?;
+        Ok(Self(
+            Arc::new(inner),
+            #[cfg(feature = "shared")]
+            None,
+        ))
+    }
+
+    pub(super) fn inner(
+        escalate: Escalate,
+        clock: Arc<dyn Clock>,
+        seed: Seed,
+    ) -> Result<Inner, ConfigError> {
         let rules = escalate.rules()?;
-        Ok(Self(Arc::new(Inner {
+        Ok(Inner {
             table: Table::new(rules.capacity),
             rules,
             key: escalate.key,
-            seed: Seed::random(),
+            seed,
             clock,
-        })))
+            #[cfg(feature = "shared")]
+            outbox: None,
+        })
     }
 
     /// What is wrong with settings, taking no memory.
@@ -151,8 +171,11 @@ impl Bans {
         }
         let length = Some(nanos(length));
         let (table, rules) = (&self.0.table, &self.0.rules);
-        match table.block(who, self.now(), length, rules, BY_HAND) {
-            Struck::Started(..) => Ok(()),
+        match table.block(who, self.0.now(), length, rules, BY_HAND) {
+            Struck::Started(..) => {
+                self.0.tell(who.digest);
+                Ok(())
+            }
             Struck::Counted | Struck::Full => Err(BlockError::Full),
         }
     }
@@ -164,13 +187,18 @@ impl Bans {
     /// [`SubjectError`] when the subject is unusable.
     pub fn unblock(&self, subject: &Subject<'_>) -> Result<bool, SubjectError> {
         let digest = subject.digest(self.0.seed)?;
-        Ok(self.0.table.unblock(digest, self.now()))
+        #[cfg(feature = "shared")]
+        if let Some(outbox) = &self.0.outbox {
+            // First: what is read of others meanwhile must not bring it back.
+            outbox.lifted(digest);
+        }
+        Ok(self.0.table.unblock(digest, self.0.now()))
     }
 
     /// All blocks, the longest first. Walks the whole table: for an operator's page, not for requests.
     #[must_use]
     pub fn blocks(&self) -> Vec<Block> {
-        let now = self.now();
+        let now = self.0.now();
         let slots = self.0.table.blocks(now);
         let mut blocks: Vec<_> = slots
             .into_iter()
@@ -186,7 +214,7 @@ impl Bans {
     }
 
     pub(super) fn look(&self, chain: &Chain, mut ended: impl FnMut(Banned)) -> Option<Banned> {
-        let now = self.now();
+        let now = self.0.now();
         let mut one = |who: Who| match self.0.table.standing(who.digest, now) {
             Standing::Free => None,
             Standing::Blocked(rest, count) => Some(Banned::new(who, rest, count)),
@@ -205,12 +233,24 @@ impl Bans {
         wider.find_map(|prefix| one(self.wide(*prefix)?))
     }
 
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    /// Some of the blocks that are over and whose keys did not come back.
+    pub(super) fn ended(&self) -> impl Iterator<Item = Banned> {
+        let ended = self.0.table.sweep_some(self.0.now());
+        let whole = ended.into_iter().flatten();
+        whole.map(|who| Banned::new(who, 0, 0))
+    }
+
     pub(super) fn struck(&self, chain: &Chain) -> Option<Started> {
-        let now = self.now();
+        let now = self.0.now();
         let (table, rules) = (&self.0.table, &self.0.rules);
         match table.strike(chain.first, now, rules, SINGLE) {
             Struck::Counted => return None,
             Struck::Started(length, count) => {
+                self.0.tell(chain.first.digest);
                 return Some(Started {
                     banned: Banned::new(chain.first, length, count),
                     widened: false,
@@ -225,6 +265,7 @@ impl Bans {
             };
             match table.block(who, now, None, rules, share) {
                 Struck::Started(length, count) => {
+                    self.0.tell(who.digest);
                     return Some(Started {
                         banned: Banned::new(who, length, count),
                         widened: true,
@@ -263,13 +304,29 @@ impl Bans {
         })
     }
 
-    fn now(&self) -> u64 {
-        nanos(self.0.clock.monotonic())
-    }
-
     #[cfg(test)]
     pub(super) fn slots(&self) -> usize {
         self.0.table.slots()
+    }
+}
+
+impl Inner {
+    pub(super) fn now(&self) -> u64 {
+        nanos(self.clock.monotonic())
+    }
+
+    /// A block began, which other processes are to hear of.
+    #[cfg_attr(
+        not(feature = "shared"),
+        allow(clippy::unused_self, reason = "nobody hears")
+    )]
+    fn tell(&self, digest: Digest) {
+        #[cfg(feature = "shared")]
+        if let Some(outbox) = &self.outbox {
+            outbox.begun(digest);
+        }
+        #[cfg(not(feature = "shared"))]
+        let _ = digest;
     }
 }
 
@@ -313,7 +370,8 @@ impl Block {
         self.address
     }
 
-    /// A keyed hash of the key: the same for one key as long as the process lives.
+    /// A keyed hash of the key: the same for one key as long as the process lives, and in all processes that
+    /// share their blocks.
     #[must_use]
     pub const fn id(&self) -> u64 {
         self.id
@@ -336,11 +394,6 @@ impl Block {
     pub const fn is_manual(&self) -> bool {
         self.manual
     }
-}
-
-/// Neither half of the digest can be told from it.
-pub(super) fn id([low, high]: Digest) -> u64 {
-    low ^ high.rotate_left(32)
 }
 
 impl fmt::Debug for Bans {

@@ -5,32 +5,22 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use sec_core::{
-    EventKind, OnRefusal, Outcome, Problem, ProblemRefusal, RequestContext, RequestView,
-    SecurityEvent, refuse,
+    EventKind, OnRefusal, Outcome, Problem, RequestContext, RequestView, SecurityEvent, refuse,
 };
 
 use super::{Banned, Bans};
-use crate::{Decision, Limiter};
+use crate::Decision;
 
 #[derive(Clone)]
 pub(crate) struct Hook {
     pub(crate) bans: Bans,
-    pub(crate) on_refusal: Arc<dyn OnRefusal<Banned>>,
     /// The tiers that only the caller can exhaust.
     own: Arc<[Box<str>]>,
 }
 
 impl Hook {
-    pub(crate) fn new(bans: Bans, limiter: &Limiter) -> Self {
-        let tiers = limiter.0.tiers.iter().map(|table| &table.tier);
-        Self {
-            bans,
-            on_refusal: Arc::new(ProblemRefusal),
-            own: tiers
-                .filter(|tier| !tier.key.is_shared())
-                .map(|tier| tier.name.as_str().into())
-                .collect(),
-        }
+    pub(crate) fn new(bans: Bans, own: Arc<[Box<str>]>) -> Self {
+        Self { bans, own }
     }
 
     /// The answer to a request of who is blocked.
@@ -39,6 +29,7 @@ impl Hook {
         view: RequestView<'_>,
         ctx: &RequestContext,
         shadow: bool,
+        on_refusal: &dyn OnRefusal<Banned>,
     ) -> Option<Response<Bytes>> {
         if !self.bans.any_open() {
             return None;
@@ -47,15 +38,22 @@ impl Hook {
             Ok(chain) => chain,
             Err(missing) => return Some(Problem::from(&missing).respond(view.headers)),
         };
+        let over = |event: SecurityEvent| event.with_reason("the time of the block is over");
         let banned = self.bans.look(&chain, |ended| {
-            report(ctx, EventKind::BLOCK_ENDED, &ended, shadow, |event| {
-                event.with_reason("the time of the block is over")
+            report(ctx, EventKind::BLOCK_ENDED, &ended, shadow, over);
+        });
+        // Keys that do not come back share one event with a count. It is not about this request's client.
+        for ended in self.bans.ended() {
+            ctx.refused(("block ended elsewhere", shadow), |_| {
+                let event = SecurityEvent::new(EventKind::BLOCK_ENDED, self.bans.clock());
+                described(over(event), &ended, shadow)
             });
-        })?;
+        }
+        let banned = banned?;
         report(ctx, EventKind::BLOCKED, &banned, shadow, |event| {
             event.with_reason("blocked after repeated refusals")
         });
-        (!shadow).then(|| refuse(&*self.on_refusal, banned, view))
+        (!shadow).then(|| refuse(on_refusal, banned, view))
     }
 
     /// Counts a refusal by a tier that the caller exhausted. Where others share the tier, or the slot of the key, it may
@@ -95,16 +93,19 @@ fn report(
     more: impl Fn(SecurityEvent) -> SecurityEvent,
 ) {
     ctx.refused((kind.as_str(), banned.id(), shadow), |ctx| {
-        let mut event = more(ctx.event(kind.clone()));
-        event = match banned.address() {
-            Some(address) => event.with_entity("address", address.to_string()),
-            None => event.with_entity("key", format!("{:016x}", banned.id())),
-        };
-        if shadow {
-            event = event
-                .with_detail("shadow", true)
-                .with_outcome(Outcome::Pending);
-        }
-        event
+        described(more(ctx.event(kind.clone())), banned, shadow)
     });
+}
+
+fn described(event: SecurityEvent, banned: &Banned, shadow: bool) -> SecurityEvent {
+    let event = match banned.address() {
+        Some(address) => event.with_entity("address", address.to_string()),
+        None => event.with_entity("key", format!("{:016x}", banned.id())),
+    };
+    if !shadow {
+        return event;
+    }
+    event
+        .with_detail("shadow", true)
+        .with_outcome(Outcome::Pending)
 }

@@ -6,8 +6,8 @@ use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use sec_core::{AddrPrefix, Problem};
 
-use super::bans::id;
 use super::table::Who;
+use crate::digest::id;
 use crate::headers::seconds;
 
 /// The caller was refused too often and is blocked for a time: 429 of the type `blocked`, with the rest of the block as

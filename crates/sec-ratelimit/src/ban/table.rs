@@ -5,7 +5,11 @@
 //! record says nothing any more, or the slot of the key with the fewest blocks and refusals; never one that is
 //! blocked. Each shard counts its blocks, so the share that they may hold is checked under its lock alone.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(feature = "shared")]
+mod exchange;
+mod sweep;
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sec_core::AddrPrefix;
@@ -20,6 +24,10 @@ pub(super) struct Table {
     open: AtomicUsize,
     /// Those among them that were widened, or set by hand for a network.
     wide: AtomicUsize,
+    round: Mutex<sweep::Round>,
+    /// When the next round over the table is worth while.
+    due: AtomicU64,
+    begun_in_round: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -46,6 +54,10 @@ pub(super) struct Slot {
     used: bool,
     wide: bool,
     pub(super) manual: bool,
+    /// The block began in this process.
+    own: bool,
+    /// It began or changed here, and other processes were not told yet.
+    pending: bool,
 }
 
 /// What is blocked, and how coarse it is.
@@ -92,6 +104,9 @@ impl Table {
             shards: (0..shards).map(|_| Mutex::new(Shard::new(slots))).collect(),
             open: AtomicUsize::new(0),
             wide: AtomicUsize::new(0),
+            round: Mutex::default(),
+            due: AtomicU64::new(u64::MAX),
+            begun_in_round: AtomicU64::new(u64::MAX),
         }
     }
 
@@ -279,11 +294,7 @@ impl Shard {
         manual: bool,
         table: &Table,
     ) -> Struck {
-        let most = self.slots.len().saturating_mul(share.0) / 8;
-        if self.blocked >= most && now >= self.earliest_end {
-            self.sweep(now, table);
-        }
-        let full = self.blocked >= most;
+        let full = self.is_full(share, now, table);
         let until = now.saturating_add(length).max(1);
         let Some(slot) = self.find(who.digest) else {
             return Struck::Full;
@@ -297,17 +308,24 @@ impl Shard {
         slot.strikes = 0;
         slot.blocks = slot.blocks.saturating_add(1);
         slot.manual = manual;
+        (slot.own, slot.pending) = (true, true);
         let blocks = slot.blocks;
         if !extended {
             slot.wide = who.wide;
-            self.blocked = self.blocked.saturating_add(1);
-            table.open.fetch_add(1, Ordering::Relaxed);
-            if who.wide {
-                table.wide.fetch_add(1, Ordering::Relaxed);
-            }
+            self.opened(table, who.wide);
         }
         self.earliest_end = self.earliest_end.min(until);
+        table.ends_at(until);
         Struck::Started(length, blocks)
+    }
+
+    /// Whether blocks hold their share, those that have ended not counted.
+    fn is_full(&mut self, share: Share, now: u64, table: &Table) -> bool {
+        let most = self.slots.len().saturating_mul(share.0) / 8;
+        if self.blocked >= most && now >= self.earliest_end {
+            self.sweep(now, table);
+        }
+        self.blocked >= most
     }
 
     /// Closes the blocks that have ended. Each scan closes at least one, unless blocks were lifted by hand.
@@ -326,6 +344,15 @@ impl Shard {
         self.blocked = self.blocked.saturating_sub(ended);
         table.open.fetch_sub(ended, Ordering::Relaxed);
         table.wide.fetch_sub(wide, Ordering::Relaxed);
+    }
+
+    /// Accounts for one block that was opened.
+    fn opened(&mut self, table: &Table, wide: bool) {
+        self.blocked = self.blocked.saturating_add(1);
+        table.open.fetch_add(1, Ordering::Relaxed);
+        if wide {
+            table.wide.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Accounts for one block that was closed.
@@ -350,6 +377,8 @@ impl Slot {
         used: false,
         wide: false,
         manual: false,
+        own: false,
+        pending: false,
     };
 
     /// Ends the block; whether it was a coarse one.

@@ -354,7 +354,7 @@ async fn the_layer_counts_what_it_decides_and_not_who_is_blocked() {
     let limiter = limiter.build().unwrap();
     let statistics = crate::Statistics::of(&limiter);
     let layer = RateLimitLayer::new(limiter).unwrap().ban(thrice()).unwrap();
-    let layer = layer.statistics(statistics.clone());
+    let layer = layer.statistics(statistics.clone()).unwrap();
     for _ in 0..10 {
         world.get(&layer, "192.0.2.1").await;
     }

@@ -14,7 +14,8 @@ use crate::decision::Policies;
 use crate::digest::Seed;
 use crate::quota::nanos;
 use crate::{
-    ConfigError, ConfigErrorKind, Key, Limiter, LimiterBuilder, Quota, SharedLimiter, Tier,
+    ConfigError, ConfigErrorKind, Key, Limiter, LimiterBuilder, Quota, SharedLimiter, Statistics,
+    Tier,
 };
 
 /// Who decides while the store does not answer.
@@ -48,6 +49,7 @@ pub struct SharedLimiterBuilder {
     pause: Duration,
     denials: usize,
     longest_denial: Duration,
+    statistics: bool,
     clock: Arc<dyn Clock>,
     sink: Arc<dyn EventSink>,
 }
@@ -65,6 +67,7 @@ impl SharedLimiterBuilder {
             pause: Duration::from_secs(1),
             denials: 1024,
             longest_denial: Duration::from_secs(1),
+            statistics: false,
             clock: SystemClock::shared(),
             sink: Arc::new(TracingSink),
         }
@@ -121,6 +124,15 @@ impl SharedLimiterBuilder {
         self
     }
 
+    /// Whether the limiter counts what is admitted and refused in this process, for
+    /// [`SharedLimiter::statistics`]. Default: false. As for a
+    /// [limiter in memory](LimiterBuilder::statistics); what nobody decided, because the store did not answer and the
+    /// limiter is closed then, is not counted.
+    pub fn statistics(mut self, count: bool) -> Self {
+        self.statistics = count;
+        self
+    }
+
     /// Where the breaker, the remembered refusals and the local fallback take their time from.
     /// Default: the system's monotonic clock. Counting uses the store's clock, the deadline tokio's.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -143,9 +155,7 @@ impl SharedLimiterBuilder {
     pub fn build(self) -> Result<SharedLimiter, ConfigError> {
         let fault = |field: &str, kind| Err(ConfigError::new(field, kind));
         let range = |least, most| ConfigErrorKind::OutOfRange { least, most };
-        let in_name =
-            |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
-        if !(1..=64).contains(&self.name.len()) || !self.name.bytes().all(in_name) {
+        if !is_store_name(&self.name) {
             return fault("name", ConfigErrorKind::StoreName);
         }
         if self.secret.expose().len() < 32 {
@@ -192,6 +202,9 @@ impl SharedLimiterBuilder {
             }),
         };
         let policies = Policies::new(self.tiers.iter().map(Tier::policy), None);
+        let statistics = self
+            .statistics
+            .then(|| Statistics::over(self.tiers.iter(), &policies));
         let name: Arc<str> = self.name.into();
         let breakers = Breakers::new(&self.store, |part| {
             let (clock, sink) = (self.clock.clone(), self.sink.clone());
@@ -207,6 +220,7 @@ impl SharedLimiterBuilder {
         };
         Ok(SharedLimiter::from(Inner {
             policies,
+            statistics,
             names: self
                 .tiers
                 .iter()
@@ -236,4 +250,11 @@ impl fmt::Debug for SharedLimiterBuilder {
             .field("deadline", &self.deadline)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether a store's keys can carry the name as it is.
+pub(crate) fn is_store_name(name: &str) -> bool {
+    let usable =
+        |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
+    (1..=64).contains(&name.len()) && name.bytes().all(usable)
 }

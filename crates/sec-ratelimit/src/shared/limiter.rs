@@ -19,8 +19,8 @@ use crate::digest::{Digest, Seed};
 use crate::key::caller;
 use crate::quota::nanos;
 use crate::{
-    Decision, LimitError, Limiter, Refused, SharedLimiterBuilder, SharedReservation, Subject,
-    SubjectError, Tier,
+    Decision, LimitError, Limiter, Refused, SharedLimiterBuilder, SharedReservation, Statistics,
+    Subject, SubjectError, Tier,
 };
 
 /// Several tiers, decided together in a store that several processes share: a cost is taken from all
@@ -58,13 +58,14 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct SharedLimiter(Arc<Inner>);
+pub struct SharedLimiter(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) name: Arc<str>,
     pub(super) tiers: Vec<Tier>,
     pub(super) names: Vec<Arc<str>>,
     pub(super) policies: Arc<Policies>,
+    pub(super) statistics: Option<Statistics>,
     /// All tiers count the same subject, and none of them everyone.
     pub(super) one_subject: bool,
     pub(super) seed: Seed,
@@ -120,9 +121,12 @@ impl SharedLimiter {
         subjects: impl AsRef<[Subject<'a>]>,
         cost: u64,
     ) -> Result<Decision, LimitError> {
-        let wanted = self.unless_remembered(&self.targets(subjects.as_ref())?, cost)?;
-        let (decision, _) = self.taken(&wanted).await?;
-        Ok(decision)
+        let taken = async {
+            let wanted = self.unless_remembered(&self.targets(subjects.as_ref())?, cost)?;
+            let (decision, _) = self.taken(&wanted).await?;
+            Ok(decision)
+        };
+        self.counted(taken.await, |decision| decision)
     }
 
     /// What [`check`](Self::check) would answer, taking nothing.
@@ -161,8 +165,11 @@ impl SharedLimiter {
         subjects: impl AsRef<[Subject<'a>]>,
         cost: u64,
     ) -> Result<SharedReservation, LimitError> {
-        let wanted = self.unless_remembered(&self.targets(subjects.as_ref())?, cost)?;
-        self.take(wanted).await
+        let taken = async {
+            let wanted = self.unless_remembered(&self.targets(subjects.as_ref())?, cost)?;
+            self.take(wanted).await
+        };
+        self.counted(taken.await, SharedReservation::decision)
     }
 
     /// [`reserve`](Self::reserve) with the keys taken from a request, at once: the future borrows
@@ -172,6 +179,17 @@ impl SharedLimiter {
     ///
     /// As [`check`](Self::check), and [`LimitError::Missing`] as [`Limiter::reserve_request`].
     pub fn reserve_request(
+        &self,
+        request: RequestView<'_>,
+        cost: u64,
+    ) -> impl Future<Output = Result<SharedReservation, LimitError>> + Send + use<> {
+        let taken = self.reserve_uncounted(request, cost);
+        let limiter = self.clone();
+        async move { limiter.counted(taken.await, SharedReservation::decision) }
+    }
+
+    /// [`reserve_request`](Self::reserve_request) for who counts it himself.
+    pub(crate) fn reserve_uncounted(
         &self,
         request: RequestView<'_>,
         cost: u64,
@@ -197,11 +215,6 @@ impl SharedLimiter {
         let reset = self.guarded(&wanted.ask, deadline, reset).await;
         self.0.denials.clear();
         reset.map_err(LimitError::Store)
-    }
-
-    /// The first tier whose key no layer can make.
-    pub(crate) fn given_key(&self) -> Option<usize> {
-        self.0.tiers.iter().position(|tier| tier.key.is_given())
     }
 
     /// What the store is to be asked, if it has to be.

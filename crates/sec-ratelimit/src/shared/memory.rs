@@ -8,6 +8,8 @@ use std::time::Instant;
 use sec_core::{Clock, SystemClock};
 
 use super::SharedRule;
+use super::blocks::{BlockChanges, BlockStore, SharedBlock};
+use super::memory_blocks::Lists;
 use super::rule::micros;
 use super::store::{Ask, Change, Given, Hold, SharedStore, SharedTier, StoreFuture, TierGiven};
 use crate::digest::Digest;
@@ -17,14 +19,15 @@ use crate::{
     SlidingWindow, Standing, WindowHold,
 };
 
-/// A [`SharedStore`] in this process's memory, for tests of code that uses a shared limiter, and for
-/// several limiters of one process that share their counters.
+/// A [`SharedStore`] and [`BlockStore`] in this process's memory, for tests of code that uses a shared
+/// limiter, and for several limiters of one process that share their counters.
 ///
 /// **Not bounded** as [`Limiter`](crate::Limiter) is: it keeps what lives, and sweeps what is over each
 /// time its size has doubled. One lock for all keys.
 #[derive(Debug)]
 pub struct MemoryStore {
     state: Mutex<States>,
+    blocks: Mutex<Lists>,
     clock: Arc<dyn Clock>,
 }
 
@@ -58,6 +61,7 @@ impl MemoryStore {
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
         Self {
             state: Mutex::default(),
+            blocks: Mutex::default(),
             clock,
         }
     }
@@ -70,6 +74,10 @@ impl MemoryStore {
 
     fn lock(&self) -> MutexGuard<'_, States> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lists(&self) -> MutexGuard<'_, Lists> {
+        self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now(&self) -> u64 {
@@ -144,6 +152,29 @@ impl SharedStore for MemoryStore {
             states.keys.remove(&place(ask, tier));
         }
         Box::pin(ready(Ok(())))
+    }
+}
+
+impl BlockStore for MemoryStore {
+    fn put<'a>(&'a self, list: &'a str, block: &'a SharedBlock, _: Instant) -> StoreFuture<'a, ()> {
+        self.lists().put(list, block, self.now());
+        Box::pin(ready(Ok(())))
+    }
+
+    fn lift<'a>(&'a self, list: &'a str, digest: Digest, _: Instant) -> StoreFuture<'a, ()> {
+        self.lists().lift(list, digest, self.now());
+        Box::pin(ready(Ok(())))
+    }
+
+    fn changes<'a>(
+        &'a self,
+        list: &'a str,
+        since: u64,
+        most: u32,
+        _: Instant,
+    ) -> StoreFuture<'a, BlockChanges> {
+        let changes = self.lists().changes(list, since, most, self.now());
+        Box::pin(ready(Ok(changes)))
     }
 }
 

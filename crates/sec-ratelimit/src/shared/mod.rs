@@ -4,12 +4,15 @@
 //! what belongs to any store that can be slow or away: a deadline, a circuit breaker, a fallback, and
 //! a memory of refusals.
 
+mod blocks;
 mod breaker;
 mod builder;
+mod counted;
 mod denials;
 mod given;
 mod limiter;
 mod memory;
+mod memory_blocks;
 #[cfg(feature = "redis")]
 mod redis;
 mod reservation;
@@ -18,6 +21,8 @@ mod service;
 mod store;
 mod targets;
 
+pub use self::blocks::{BlockChange, BlockChanges, BlockStore, SharedBlock};
+pub(crate) use self::builder::is_store_name;
 pub use self::builder::{Fallback, SharedLimiterBuilder};
 pub use self::limiter::SharedLimiter;
 pub use self::memory::MemoryStore;

@@ -40,15 +40,16 @@ where
         let settings = self.settings.clone();
         // Everything is taken from the request at once: its body need not be shared with a store.
         let view = RequestView::from(&request);
-        let asked = settings
-            .cost(view)
-            .map(|cost| cost.map(|(cost, _)| (cost, settings.limiter.reserve_request(view, cost))));
+        let asked = settings.cost(view).map(|cost| {
+            cost.map(|(cost, _)| (cost, settings.limiter.reserve_uncounted(view, cost)))
+        });
         SharedRateLimitFuture(Box::pin(async move {
             let taken = match asked {
                 Err(response) => return Ok(response.map(Body::owned)),
                 Ok(None) => None,
                 Ok(Some((cost, reserve))) => match reserve.await {
                     Ok(taken) => {
+                        settings.record(taken.decision(), RequestView::from(&request));
                         request.extensions_mut().insert(taken.decision().clone());
                         Some(taken)
                     }

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sec_core::AddrPrefix;
 
 use super::sketch::Sketch;
-use crate::{Decision, Limiter};
+use crate::decision::Policies;
+use crate::{Decision, Limiter, Tier};
 
 /// How often each policy of a limiter admitted and refused, and its most active keys. Clones share their numbers.
 ///
@@ -20,7 +21,7 @@ use crate::{Decision, Limiter};
 /// # use sec_ratelimit::{Key, Limiter, Quota, RateLimitLayer, Statistics};
 /// let limiter = Limiter::builder().tier("api", Quota::api(), Key::ip()).build()?;
 /// let statistics = Statistics::of(&limiter);
-/// let layer = RateLimitLayer::new(limiter)?.statistics(statistics.clone());
+/// let layer = RateLimitLayer::new(limiter)?.statistics(statistics.clone())?;
 /// for policy in statistics.policies() {
 ///     println!("{}: {} refused", policy.name(), policy.refused());
 /// }
@@ -29,6 +30,7 @@ use crate::{Decision, Limiter};
 /// ```
 #[derive(Clone)]
 pub struct Statistics {
+    limiter: Arc<Policies>,
     policies: Arc<[Numbers]>,
     show_addresses: bool,
 }
@@ -78,15 +80,32 @@ impl Statistics {
     /// Nothing was counted yet.
     #[must_use]
     pub fn of(limiter: &Limiter) -> Self {
-        let tiers = limiter.0.tiers.iter().map(|table| Numbers {
-            name: table.tier.name.as_str().into(),
-            by_address: table.tier.key.is_ip(),
+        let tiers = limiter.0.tiers.iter().map(|table| &table.tier);
+        Self::over(tiers, &limiter.0.policies)
+    }
+
+    /// Those of a limiter that asks a store: what this process asked, whoever decided.
+    #[cfg(feature = "shared")]
+    #[must_use]
+    pub fn of_shared(limiter: &crate::SharedLimiter) -> Self {
+        let (tiers, policies) = limiter.policies();
+        Self::over(tiers.iter(), policies)
+    }
+
+    pub(crate) fn over<'a>(
+        tiers: impl Iterator<Item = &'a Tier>,
+        policies: &Arc<Policies>,
+    ) -> Self {
+        let tiers = tiers.map(|tier| Numbers {
+            name: tier.name.as_str().into(),
+            by_address: tier.key.is_ip(),
             counts: Default::default(),
             top: (0..SKETCHES)
                 .map(|_| Mutex::new(Sketch::new(COUNTERS)))
                 .collect(),
         });
         Self {
+            limiter: policies.clone(),
             policies: tiers.collect(),
             show_addresses: false,
         }
@@ -103,8 +122,12 @@ impl Statistics {
     /// Counts a decision, as the layer does. `shadow`: a refusal was only reported. `client`: whose address is shown,
     /// if it may be.
     ///
-    /// An admission counts for every policy, a refusal for those that refused.
+    /// An admission counts for every policy, a refusal for those that refused. A decision of a limiter with other
+    /// policies is not counted.
     pub fn record(&self, decision: &Decision, shadow: bool, client: Option<AddrPrefix>) {
+        if !self.is_of(&decision.policies) && !self.has_the_names_of(decision) {
+            return;
+        }
         let allowed = decision.is_allowed();
         let shard = shard();
         for (numbers, (policy, tier)) in self.policies.iter().zip(decision.each()) {
@@ -126,6 +149,22 @@ impl Statistics {
                 sketch.add(tier.partition, shown);
             }
         }
+    }
+
+    /// Whether they were made of the limiter with these policies.
+    pub(crate) fn is_of(&self, policies: &Arc<Policies>) -> bool {
+        Arc::ptr_eq(&self.limiter, policies)
+    }
+
+    /// Whether these are the same numbers.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.policies, &other.policies)
+    }
+
+    /// The fallback of a shared limiter decides for it, under its names.
+    fn has_the_names_of(&self, decision: &Decision) -> bool {
+        let theirs = decision.policies.iter().map(|policy| &policy.name);
+        self.policies.iter().map(|numbers| &numbers.name).eq(theirs)
     }
 
     /// The numbers of this moment, in the order of the policies.

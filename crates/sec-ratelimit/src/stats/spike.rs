@@ -77,16 +77,38 @@ impl SpikeDetector {
     /// Counts one request at a monotonic instant. Gives the spike once per window, at the request that makes it one;
     /// never in the first window, which has nothing to be compared with.
     pub fn observe(&mut self, now: Duration) -> Option<Spike> {
+        self.pass(now);
+        self.count_one()
+    }
+
+    /// Whether a spike was told in the window that the last request was in.
+    #[must_use]
+    pub const fn is_spike(&self) -> bool {
+        self.told
+    }
+
+    pub(super) const fn window(&self) -> u64 {
+        self.window
+    }
+
+    /// Lets time pass; whether a window without a spike has passed with it.
+    pub(super) fn pass(&mut self, now: Duration) -> bool {
         let now = nanos(now);
         let begin = *self.begin.get_or_insert(now);
         let passed = now
             .saturating_sub(begin)
             .checked_div(self.window)
             .unwrap_or(0);
-        if passed > 0 {
-            self.close(passed);
-            self.begin = Some(begin.saturating_add(passed.saturating_mul(self.window)));
+        if passed == 0 {
+            return false;
         }
+        let quiet = !self.told || passed > 1;
+        self.close(passed);
+        self.begin = Some(begin.saturating_add(passed.saturating_mul(self.window)));
+        quiet
+    }
+
+    pub(super) fn count_one(&mut self) -> Option<Spike> {
         self.count = self.count.saturating_add(1);
         let most = self.most()?;
         if self.told || self.count <= most {

@@ -3,6 +3,8 @@
 mod accuracy;
 mod algorithms;
 mod amend;
+#[cfg(feature = "shared")]
+mod both;
 mod challenge;
 mod config;
 mod headers;

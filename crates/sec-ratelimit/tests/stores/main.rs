@@ -10,6 +10,7 @@
     reason = "a test that fails should fail loudly"
 )]
 
+mod blocks;
 mod conformance;
 #[cfg(feature = "redis")]
 mod redis;

@@ -1,6 +1,7 @@
 //! Counters in Redis, or a server that speaks its protocol.
 
 mod addresses;
+mod blocks;
 #[cfg(feature = "redis-cluster")]
 mod cluster;
 mod exchange;
@@ -22,7 +23,7 @@ use self::addresses::Addresses;
 use self::cluster::Cluster;
 use self::exchange::{Script, exchange};
 use self::lanes::Lanes;
-use self::script::Operation;
+use self::script::{Operation, Place};
 #[cfg(feature = "redis-tls")]
 use self::tls::TlsSettings;
 use self::width::Width;
@@ -200,7 +201,7 @@ impl RedisStore {
     ) -> Result<Given, StoreError> {
         let keys = script::keys(&self.prefix, ask);
         let call = |script| script::call(&keys, ask, operation, script);
-        let answer = self.servers.call(ask, &call, deadline).await?;
+        let answer = self.servers.call(Place::Ask(ask), &call, deadline).await?;
         script::read(answer, ask.tiers.len())
     }
 
@@ -211,7 +212,10 @@ impl RedisStore {
             unlink.arg(&keys);
             unlink
         };
-        self.servers.call(ask, &unlink, deadline).await.map(drop)
+        self.servers
+            .call(Place::Ask(ask), &unlink, deadline)
+            .await
+            .map(drop)
     }
 }
 
@@ -219,14 +223,14 @@ impl Servers {
     #[cfg_attr(not(feature = "redis-cluster"), allow(unused_variables))]
     async fn call(
         &self,
-        ask: &Ask,
+        place: Place<'_>,
         call: &(impl Fn(Script) -> Cmd + Sync),
         deadline: Instant,
     ) -> Result<Value, StoreError> {
         match self {
             Self::One(lanes) => Ok(exchange(lanes, call, false, deadline).await?),
             #[cfg(feature = "redis-cluster")]
-            Self::Cluster(cluster) => cluster.call(ask, call, deadline).await,
+            Self::Cluster(cluster) => cluster.call(place, call, deadline).await,
         }
     }
 }

@@ -15,18 +15,27 @@ use crate::shared::store::{Ask, Change, Given, Hold, StoreError, TierGiven};
 const SCRIPT: &str = include_str!("decide.lua");
 
 /// The name under which a server caches the script.
-static NAME: LazyLock<String> = LazyLock::new(|| {
+static NAME: LazyLock<String> = LazyLock::new(|| name_of(SCRIPT));
+
+pub(super) fn name_of(script: &str) -> String {
     // SHA-1 because Redis names scripts so; nothing is protected by it.
     let digest = aws_lc_rs::digest::digest(
         &aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY,
-        SCRIPT.as_bytes(),
+        script.as_bytes(),
     );
     let mut name = String::with_capacity(40);
     for byte in digest.as_ref() {
         let _ = write!(name, "{byte:02x}");
     }
     name
-});
+}
+
+/// What belongs together: the keys of a decision, or those of a list of blocks.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'a> {
+    Ask(&'a Ask),
+    List(&'a str),
+}
 
 #[derive(Clone, Copy)]
 pub(super) enum Operation<'a> {
@@ -82,7 +91,7 @@ pub(super) fn keys(prefix: &str, ask: &Ask) -> Vec<String> {
         let mut key = String::with_capacity(length);
         key.push_str(prefix);
         key.push_str(":v1:{");
-        let _ = tag(ask, &mut key);
+        let _ = Place::Ask(ask).tag(&mut key);
         key.push_str("}:");
         key.push_str(&tier.name);
         key.push(':');
@@ -93,7 +102,17 @@ pub(super) fn keys(prefix: &str, ask: &Ask) -> Vec<String> {
 }
 
 /// What stands in the braces.
-pub(super) fn tag(ask: &Ask, to: &mut impl Write) -> std::fmt::Result {
+impl Place<'_> {
+    /// What stands in the braces of the keys.
+    pub(super) fn tag(self, to: &mut impl Write) -> std::fmt::Result {
+        match self {
+            Self::Ask(ask) => tag(ask, to),
+            Self::List(list) => to.write_str(list),
+        }
+    }
+}
+
+fn tag(ask: &Ask, to: &mut impl Write) -> std::fmt::Result {
     to.write_str(&ask.limiter)?;
     match ask.subject {
         Some(digest) => {

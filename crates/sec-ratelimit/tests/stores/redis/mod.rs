@@ -1,5 +1,6 @@
 //! A real Redis.
 
+mod bans;
 #[cfg(feature = "redis-cluster")]
 pub(crate) mod cluster;
 mod faults;
@@ -13,11 +14,17 @@ pub(crate) mod tls;
 
 use std::sync::Arc;
 
-use sec_ratelimit::{RedisStore, SharedStore};
+use sec_ratelimit::{BlockStore, RedisStore, SharedStore};
 
 use self::server::Server;
 
 pub(crate) async fn fixture() -> (Server, Arc<dyn SharedStore>) {
+    let server = Server::start();
+    let store = redis(&server);
+    (server, store)
+}
+
+pub(crate) async fn blocks_fixture() -> (Server, Arc<dyn BlockStore>) {
     let server = Server::start();
     let store = redis(&server);
     (server, store)

@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use self::look::{Looking, look};
 use self::nodes::{Map, Node, Nodes};
 use super::exchange::{Fault, Script, exchange, kind};
+use super::script::Place;
 use super::server::Server;
 use super::width::Width;
 use crate::StoreError;
@@ -77,15 +78,15 @@ impl Cluster {
         })))
     }
 
-    /// Asks the server that has the keys of `ask`. Redirections are followed, since who redirects
+    /// Asks the server that has these keys. Redirections are followed, since who redirects
     /// executed nothing.
     pub(super) async fn call(
         &self,
-        ask: &Ask,
+        place: Place<'_>,
         call: &(impl Fn(Script) -> Cmd + Sync),
         deadline: Instant,
     ) -> Result<Value, StoreError> {
-        let mut node = self.owner(slots::slot(ask)).await?;
+        let mut node = self.owner(slots::slot(place)).await?;
         let mut asking = false;
         for _ in 0..=REDIRECTIONS {
             let fault = match self.call_at(&node, call, asking, deadline).await {
@@ -103,7 +104,8 @@ impl Cluster {
     /// Which part of the store has the keys of `ask`, as far as it is known.
     pub(super) fn part(&self, ask: &Ask) -> usize {
         let map = self.0.map.load();
-        map.owner(slots::slot(ask)).map_or(0, |node| node.part)
+        map.owner(slots::slot(Place::Ask(ask)))
+            .map_or(0, |node| node.part)
     }
 
     pub(super) fn part_name(&self, part: usize) -> Option<String> {

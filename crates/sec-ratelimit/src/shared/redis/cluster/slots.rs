@@ -4,8 +4,7 @@ use std::fmt;
 
 use deadpool_redis::redis::Value;
 
-use crate::shared::redis::script::tag;
-use crate::shared::store::Ask;
+use crate::shared::redis::script::Place;
 
 /// How many slots the keys are spread over.
 pub(super) const SLOTS: usize = 16_384;
@@ -21,11 +20,11 @@ pub(super) struct Range {
     pub(super) servers: Vec<Address>,
 }
 
-/// The slot of all keys of this ask: CRC-16/XMODEM of what stands in their braces, as the Redis
+/// The slot of all keys of this place: CRC-16/XMODEM of what stands in their braces, as the Redis
 /// Cluster specification says.
-pub(super) fn slot(ask: &Ask) -> u16 {
+pub(super) fn slot(place: Place<'_>) -> u16 {
     let mut crc = Crc16(0);
-    let _ = tag(ask, &mut crc);
+    let _ = place.tag(&mut crc);
     crc.0 & 0x3fff
 }
 

@@ -9,7 +9,7 @@ mod slots;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use sec_ratelimit::{SharedLimiter, SharedStore, Subject};
+use sec_ratelimit::{BlockStore, SharedLimiter, SharedStore, Subject};
 
 use self::servers::{CALM, Cluster};
 
@@ -19,6 +19,12 @@ static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
 static FIXTURES: AtomicU32 = AtomicU32::new(0);
 
 pub(crate) async fn fixture() -> (Arc<Cluster>, Arc<dyn SharedStore>) {
+    let cluster = shared();
+    let store = cluster.store().prefix(prefix()).build().unwrap();
+    (cluster, Arc::new(store))
+}
+
+pub(crate) async fn blocks_fixture() -> (Arc<Cluster>, Arc<dyn BlockStore>) {
     let cluster = shared();
     let store = cluster.store().prefix(prefix()).build().unwrap();
     (cluster, Arc::new(store))
