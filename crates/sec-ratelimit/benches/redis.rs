@@ -30,8 +30,8 @@ use self::server::Server;
 const USERS: u64 = 1000;
 const HOUR: Duration = Duration::from_secs(3600);
 /// Interleaved, so that what else runs on the machine meets all of them.
-const ROUNDS: usize = 11;
-const ROUND: Duration = Duration::from_millis(200);
+const ROUNDS: usize = 41;
+const ROUND: Duration = Duration::from_millis(60);
 
 const BARE: &str = "bare EVALSHA, one connection";
 const BARE_2: &str = "bare EVALSHA, two connections";

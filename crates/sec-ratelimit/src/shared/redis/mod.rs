@@ -175,6 +175,7 @@ impl RedisStore {
     ///   a tier of another key (a global one, or [`Key::given`](crate::Key::given) and closures beside
     ///   any other tier, whose subjects nobody can compare beforehand) the limiter lives in one slot,
     ///   and one server is its ceiling.
+    /// - *Permissions*: a user with rules of its own needs `CLUSTER SLOTS` and `ASKING` as well.
     /// - *Clocks* of the servers should agree: a key that moves counts on with the other's clock.
     ///
     /// ```

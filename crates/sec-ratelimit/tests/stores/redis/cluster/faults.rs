@@ -23,28 +23,15 @@ struct Setup {
     users: Vec<Vec<u64>>,
 }
 
-/// Three failures open the breaker of a server.
 async fn setup() -> Setup {
     let (clock, sink) = (ManualClock::new(), CollectingSink::new());
     let cluster = Cluster::start(false, CALM);
-    let limiter = |deadline| {
-        let store = cluster.store().prefix("t").build().unwrap();
-        SharedLimiter::builder("api", Arc::new(store), secret())
-            .tier("user", Quota::per(1000, HOUR), Key::given("user"))
-            .on_store_error(Fallback::Open)
-            .deadline(deadline)
-            .breaker(3, PAUSE)
-            .clock(clock.clone())
-            .sink(sink.clone())
-            .build()
-            .unwrap()
-    };
     // The first connections have all the time that a busy machine needs.
-    let users = users_by_master(&cluster, &limiter(Duration::from_secs(10)), "t", 2).await;
-    let limiter = limiter(DEADLINE);
+    let patient = limiter(&cluster, Duration::from_secs(10), &clock, &sink);
+    let users = users_by_master(&cluster, &patient, "t", 2).await;
     let setup = Setup {
+        limiter: limiter(&cluster, DEADLINE, &clock, &sink),
         cluster,
-        limiter,
         clock,
         sink,
         users,
@@ -54,6 +41,25 @@ async fn setup() -> Setup {
     }
     setup.sink.clear();
     setup
+}
+
+/// Three failures open the breaker of a server.
+fn limiter(
+    cluster: &Cluster,
+    deadline: Duration,
+    clock: &Arc<ManualClock>,
+    sink: &Arc<CollectingSink>,
+) -> SharedLimiter {
+    let store = cluster.store().prefix("t").build().unwrap();
+    SharedLimiter::builder("api", Arc::new(store), secret())
+        .tier("user", Quota::per(1000, HOUR), Key::given("user"))
+        .on_store_error(Fallback::Open)
+        .deadline(deadline)
+        .breaker(3, PAUSE)
+        .clock(clock.clone())
+        .sink(sink.clone())
+        .build()
+        .unwrap()
 }
 
 impl Setup {
@@ -78,7 +84,7 @@ impl Setup {
     /// State and server of each event.
     fn events(&self) -> Vec<(String, String)> {
         let text = |event: &sec_core::SecurityEvent, name: &str| {
-            event.detail()[name].as_str().unwrap().to_owned()
+            event.detail()[name].as_str().unwrap_or_default().to_owned()
         };
         let events = self.sink.events();
         let pair = |event| (text(event, "state"), text(event, "part"));
@@ -149,6 +155,25 @@ async fn a_master_that_is_killed_and_restarted_returns_by_itself() {
     assert_eq!(setup.events(), [("open".into(), setup.name(0))]);
     setup.cluster.servers[0].restart();
     setup.the_first_returns().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_starts_without_its_cluster() {
+    let mut setup = setup().await;
+    for server in &mut setup.cluster.servers {
+        server.kill();
+    }
+    // As a new process: nobody has told it any slot.
+    setup.limiter = limiter(&setup.cluster, DEADLINE, &setup.clock, &setup.sink);
+    for user in setup.users.concat() {
+        assert!(setup.is_degraded(user).await);
+    }
+    for server in &mut setup.cluster.servers {
+        server.restart();
+    }
+    for user in setup.users.concat() {
+        setup.until_served(user).await;
+    }
 }
 
 /// A client library that repeats what failed on the way counts it twice (rate-limit-redis 6.0.1 does).
@@ -253,10 +278,7 @@ async fn a_flushed_script_is_brought_again_to_each_server() {
             let () = server.ask(&["SCRIPT", "FLUSH"]);
         }
     }
-    until("the script is where it was needed", || {
-        cluster
-            .masters()
-            .iter()
-            .any(|server| server.calls("eval") > 0)
-    });
+    for server in cluster.masters() {
+        assert!(server.calls("eval") > 0, "no key of these subjects is here");
+    }
 }
