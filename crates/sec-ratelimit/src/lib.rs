@@ -94,6 +94,10 @@ pub use self::shared::{
     SharedBlock, SharedLimiter, SharedLimiterBuilder, SharedRateLimitFuture, SharedReservation,
     SharedRule, SharedStore, SharedTier, StoreError, StoreFuture, TierGiven,
 };
+#[cfg(feature = "postgres")]
+pub use self::shared::{
+    PostgresMigration, PostgresStore, PostgresStoreBuilder, PostgresStoreError,
+};
 #[cfg(feature = "redis")]
 pub use self::shared::{RedisStore, RedisStoreBuilder, RedisStoreError};
 pub use self::shed::{

@@ -1,6 +1,6 @@
 //! Limits that several processes share through a store.
 //!
-//! `store.rs` says what a store is asked, `memory.rs` and `redis/` answer it. `limiter.rs` asks, with
+//! `store.rs` says what a store is asked, `memory.rs`, `redis/` and `postgres/` answer it. `limiter.rs` asks, with
 //! what belongs to any store that can be slow or away: a deadline, a circuit breaker, a fallback, and
 //! a memory of refusals.
 
@@ -13,6 +13,8 @@ mod given;
 mod limiter;
 mod memory;
 mod memory_blocks;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 mod reservation;
@@ -26,6 +28,10 @@ pub(crate) use self::builder::is_store_name;
 pub use self::builder::{Fallback, SharedLimiterBuilder};
 pub use self::limiter::SharedLimiter;
 pub use self::memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use self::postgres::{
+    PostgresMigration, PostgresStore, PostgresStoreBuilder, PostgresStoreError,
+};
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisStore, RedisStoreBuilder, RedisStoreError};
 pub use self::reservation::SharedReservation;

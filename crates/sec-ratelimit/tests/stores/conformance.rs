@@ -50,6 +50,8 @@ suite!(
 );
 
 against!(memory, crate::conformance::memory_fixture);
+#[cfg(feature = "postgres")]
+against!(postgres, crate::postgres::fixture);
 #[cfg(feature = "redis")]
 against!(redis, crate::redis::fixture);
 #[cfg(feature = "redis")]

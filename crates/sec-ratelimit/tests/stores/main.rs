@@ -12,6 +12,10 @@
 
 mod blocks;
 mod conformance;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod outage;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 

@@ -1,67 +1,13 @@
 //! A store that is away, killed, hung or forgetful.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sec_core::{CollectingSink, ManualClock};
-use sec_ratelimit::{Fallback, Key, LimitError, Quota, SharedLimiter, SharedStore};
+use sec_ratelimit::{Fallback, LimitError};
 
 use super::redis;
 use super::server::Server;
-use crate::{HOUR, ada, secret};
-
-const PAUSE: Duration = Duration::from_secs(1);
-
-struct Setup {
-    limiter: SharedLimiter,
-    clock: Arc<ManualClock>,
-    sink: Arc<CollectingSink>,
-}
-
-/// A limit of ten, three failures to open the breaker, and a deadline for a busy machine.
-fn setup(store: Arc<dyn SharedStore>, fallback: Fallback) -> Setup {
-    let (clock, sink) = (ManualClock::new(), CollectingSink::new());
-    let limiter = SharedLimiter::builder("api", store, secret())
-        .tier("user", Quota::per(10, HOUR), Key::given("user"))
-        .on_store_error(fallback)
-        .deadline(Duration::from_millis(500))
-        .breaker(3, PAUSE)
-        .clock(clock.clone())
-        .sink(sink.clone())
-        .build()
-        .unwrap();
-    Setup {
-        limiter,
-        clock,
-        sink,
-    }
-}
-
-impl Setup {
-    fn states(&self) -> Vec<String> {
-        let events = self.sink.events();
-        let state = |event: &sec_core::SecurityEvent| {
-            assert_eq!(event.kind().as_str(), "rate_limit_store");
-            assert_eq!(event.detail()["limiter"], "api");
-            event.detail()["state"].as_str().unwrap().to_owned()
-        };
-        events.iter().map(state).collect()
-    }
-
-    /// Whether the next decision is a fallback's.
-    async fn is_degraded(&self) -> bool {
-        self.limiter.check(ada(), 1).await.unwrap().degraded()
-    }
-
-    /// After its pause the store is asked once more.
-    async fn returns(&self) {
-        self.clock.advance(PAUSE);
-        assert!(!self.is_degraded().await);
-        assert!(!self.is_degraded().await);
-        let states = self.states();
-        assert_eq!(states[states.len() - 2..], ["half-open", "closed"]);
-    }
-}
+use crate::ada;
+use crate::outage::{PAUSE, poll_once, setup};
 
 #[tokio::test]
 async fn killed_it_falls_back_to_the_stated_share_and_returns_by_itself() {
@@ -202,16 +148,6 @@ async fn a_request_that_goes_away_leaves_the_connection_to_others() {
     }
     assert!(!setup.is_degraded().await);
     assert_eq!(connections(), before);
-}
-
-async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
-    std::future::poll_fn(|cx| {
-        std::task::Poll::Ready(match std::pin::Pin::new(&mut *future).poll(cx) {
-            std::task::Poll::Ready(output) => Some(output),
-            std::task::Poll::Pending => None,
-        })
-    })
-    .await
 }
 
 #[tokio::test]

@@ -1,0 +1,34 @@
+//! A real Postgres.
+
+mod faults;
+mod schema;
+mod server;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sec_ratelimit::{PostgresStore, PostgresStoreBuilder, SharedStore};
+
+use self::server::{Server, shared};
+
+pub(crate) async fn fixture() -> (Arc<Server>, Arc<dyn SharedStore>) {
+    let server = shared();
+    let store = made(builder(&server)).await;
+    (server, store)
+}
+
+/// A store in a schema that nobody else uses.
+fn builder(server: &Server) -> PostgresStoreBuilder {
+    PostgresStore::builder(server.url()).schema(schema_name())
+}
+
+fn schema_name() -> String {
+    static SCHEMAS: AtomicU32 = AtomicU32::new(0);
+    format!("limits_{}", SCHEMAS.fetch_add(1, Ordering::Relaxed))
+}
+
+async fn made(builder: PostgresStoreBuilder) -> Arc<PostgresStore> {
+    let store = Arc::new(builder.build().unwrap());
+    store.migrate().await.unwrap();
+    store
+}
