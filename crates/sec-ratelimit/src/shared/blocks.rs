@@ -115,7 +115,7 @@ impl SharedBlock {
 }
 
 /// What the `Display` of a prefix wrote.
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "postgres", feature = "redis"))]
 pub(super) fn prefix_of(text: &str) -> Option<AddrPrefix> {
     use std::net::IpAddr;
 

@@ -38,6 +38,8 @@ suite!(
 );
 
 blocks_against!(memory, crate::blocks::memory_fixture);
+#[cfg(feature = "postgres")]
+blocks_against!(postgres, crate::postgres::blocks_fixture);
 #[cfg(feature = "redis")]
 blocks_against!(redis, crate::redis::blocks_fixture);
 #[cfg(feature = "redis-cluster")]

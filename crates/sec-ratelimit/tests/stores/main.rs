@@ -13,6 +13,8 @@
 mod blocks;
 mod conformance;
 #[cfg(any(feature = "postgres", feature = "redis"))]
+mod moments;
+#[cfg(any(feature = "postgres", feature = "redis"))]
 mod outage;
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -8,6 +8,7 @@ use deadpool_postgres::tokio_postgres::config::SslMode;
 use deadpool_postgres::tokio_postgres::{Config, NoTls};
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 
+use super::blocks::Statements;
 use super::connections::Connections;
 use super::sweep::Sweeper;
 use super::{Inner, PostgresStore, call};
@@ -177,6 +178,7 @@ impl PostgresStoreBuilder {
                 connections: Connections::new(pool, self.connect_within),
                 decide: call::statement(&schema).into(),
                 sweeper: Sweeper::new(&schema, self.sweep_every),
+                blocks: Statements::new(&schema),
                 schema: schema.into(),
                 prefix: self.prefix.into(),
             }),

@@ -5,10 +5,11 @@ use std::time::Instant;
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::BytesMut;
 use deadpool_postgres::tokio_postgres::Row;
-use deadpool_postgres::tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use deadpool_postgres::tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use super::connections::Parameters;
 use crate::Answer;
+use crate::digest::Digest;
 use crate::shared::SharedRule;
 use crate::shared::store::{Ask, Change, Given, Hold, StoreError, TierGiven};
 
@@ -51,7 +52,8 @@ pub(super) struct Call {
     holds: Vec<i64>,
 }
 
-/// What names a row: 128 bits of a hash over prefix, limiter, tier and the subject's digest.
+/// What names a row. Of a counter: 128 bits of a hash over prefix, limiter, tier and the subject's digest.
+/// Of a block: the digest.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Key([u8; 16]);
 
@@ -158,7 +160,7 @@ pub(super) fn read(
 }
 
 impl Key {
-    pub(super) fn new(names: [&str; 3], digest: [u64; 2]) -> Self {
+    pub(super) fn new(names: [&str; 3], digest: Digest) -> Self {
         let mut hash = Context::new(&SHA256);
         for name in names {
             // Its length first, so that no two rows of names are one text.
@@ -171,6 +173,15 @@ impl Key {
         let hash = hash.finish();
         let first = hash.as_ref().first_chunk();
         Self(first.copied().unwrap_or_default())
+    }
+
+    pub(super) fn of([low, high]: Digest) -> Self {
+        Self(((u128::from(low) << 64) | u128::from(high)).to_be_bytes())
+    }
+
+    pub(super) fn digest(self) -> Digest {
+        let word = |bytes: Option<&[u8; 8]>| u64::from_be_bytes(bytes.copied().unwrap_or_default());
+        [word(self.0.first_chunk()), word(self.0.last_chunk())]
     }
 
     /// The number of its advisory lock. Keys that share one wait for each other and are otherwise right.
@@ -197,7 +208,17 @@ impl ToSql for Key {
     to_sql_checked!();
 }
 
+impl<'a> FromSql<'a> for Key {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self(raw.try_into()?))
+    }
+
+    fn accepts(type_: &Type) -> bool {
+        *type_ == Type::UUID
+    }
+}
+
 /// All numbers of a limiter are below 2⁵³.
-fn whole(number: u64) -> i64 {
+pub(super) fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

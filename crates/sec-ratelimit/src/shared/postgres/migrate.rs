@@ -20,7 +20,10 @@ pub struct PostgresMigration {
 
 /// Never changed once they are published: a change is one more of them, with functions of a new name, so
 /// that processes of the version before go on beside it.
-const STEPS: [(u32, &str, &str); 1] = [(1, "counters", include_str!("sql/1_counters.sql"))];
+const STEPS: [(u32, &str, &str); 2] = [
+    (1, "counters", include_str!("sql/1_counters.sql")),
+    (2, "blocks", include_str!("sql/2_blocks.sql")),
+];
 
 /// How long the steps may take, waiting for another process that makes them included.
 const PATIENCE: Duration = Duration::from_secs(60);

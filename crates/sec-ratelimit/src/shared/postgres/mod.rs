@@ -1,5 +1,6 @@
 //! Counters in Postgres.
 
+mod blocks;
 mod builder;
 mod call;
 mod connections;
@@ -13,6 +14,7 @@ use std::time::Instant;
 pub use self::builder::{PostgresStoreBuilder, PostgresStoreError};
 pub use self::migrate::PostgresMigration;
 
+use self::blocks::Statements;
 use self::call::{Call, Operation};
 use self::connections::Connections;
 use self::sweep::Sweeper;
@@ -32,7 +34,8 @@ use super::store::{Ask, Change, Given, Hold, SharedStore, StoreError, StoreFutur
 ///
 /// Counters are in unlogged tables: a crash of the server, a restore or a fail-over to a replica starts
 /// them anew, and in return a decision waits for no disk. A clean restart keeps them. When the server's
-/// clock is set back, windows last longer by as much.
+/// clock is set back, windows last longer by as much. Blocks ([`BlockStore`](crate::BlockStore)) are in
+/// logged tables and survive all three.
 ///
 /// # What a decision costs
 ///
@@ -73,6 +76,7 @@ struct Inner {
     prefix: Box<str>,
     decide: Arc<str>,
     sweeper: Sweeper,
+    blocks: Statements,
 }
 
 impl PostgresStore {

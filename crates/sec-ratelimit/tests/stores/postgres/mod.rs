@@ -1,17 +1,25 @@
 //! A real Postgres.
 
+mod blocks;
 mod faults;
+mod moments;
 mod schema;
 mod server;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use sec_ratelimit::{PostgresStore, PostgresStoreBuilder, SharedStore};
+use sec_ratelimit::{BlockStore, PostgresStore, PostgresStoreBuilder, SharedStore};
 
 use self::server::{Server, shared};
 
 pub(crate) async fn fixture() -> (Arc<Server>, Arc<dyn SharedStore>) {
+    let server = shared();
+    let store = made(builder(&server)).await;
+    (server, store)
+}
+
+pub(crate) async fn blocks_fixture() -> (Arc<Server>, Arc<dyn BlockStore>) {
     let server = shared();
     let store = made(builder(&server)).await;
     (server, store)

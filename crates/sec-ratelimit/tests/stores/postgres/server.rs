@@ -1,5 +1,6 @@
 //! A Postgres of a test's own.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -119,9 +120,13 @@ impl Server {
         }
     }
 
-    /// As the kernel does when memory runs out: the others of its processes notice, and go as well.
+    /// All its processes at once, as when its machine goes away.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
+            let pid = child.id();
+            // One that is stopped starts no more processes.
+            signal_to("-STOP", &[pid.to_string()]);
+            signal_to("-KILL", &below(pid));
             child.kill().unwrap();
             child.wait().unwrap();
         }
@@ -130,17 +135,15 @@ impl Server {
     /// As an administrator does.
     pub(crate) fn stop(&mut self) {
         let mut child = self.child.take().unwrap();
-        signal_to("-INT", &[&child.id().to_string()]);
+        signal_to("-INT", &[child.id().to_string()]);
         child.wait().unwrap();
     }
 
     /// Stops all its processes where they are, or lets them go on: sockets stay open and nothing answers.
     pub(crate) fn signal_all(&self, signal: &str) {
-        let pid = self.child.as_ref().unwrap().id().to_string();
-        signal_to(signal, &[&pid]);
-        let children = Command::new("pgrep").args(["-P", &pid]).output().unwrap();
-        let children = String::from_utf8(children.stdout).unwrap();
-        signal_to(signal, &children.split_whitespace().collect::<Vec<_>>());
+        let pid = self.child.as_ref().unwrap().id();
+        signal_to(signal, &[pid.to_string()]);
+        signal_to(signal, &below(pid));
     }
 
     pub(crate) fn url(&self) -> String {
@@ -176,7 +179,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         if let Some(child) = &mut self.child {
             // At once, but with its processes and its shared memory.
-            signal_to("-QUIT", &[&child.id().to_string()]);
+            signal_to("-QUIT", &[child.id().to_string()]);
             let _ = child.wait();
         }
         // The folder is below the system's temporary one, which is cleaned in any case.
@@ -184,9 +187,23 @@ impl Drop for Server {
     }
 }
 
-fn signal_to(signal: &str, pids: &[&str]) {
-    let status = Command::new("kill").arg(signal).args(pids).status();
-    assert!(status.unwrap().success());
+fn signal_to(signal: &str, pids: &[impl AsRef<OsStr>]) {
+    if !pids.is_empty() {
+        // One that has just ended is not there any more, which is as good.
+        Command::new("kill")
+            .arg(signal)
+            .args(pids)
+            .output()
+            .unwrap();
+    }
+}
+
+/// The processes that this one has started.
+fn below(pid: u32) -> Vec<String> {
+    let pid = pid.to_string();
+    let found = Command::new("pgrep").args(["-P", &pid]).output().unwrap();
+    let found = String::from_utf8(found.stdout).unwrap();
+    found.split_whitespace().map(str::to_owned).collect()
 }
 
 /// The user and the group that own nothing.

@@ -1,40 +1,27 @@
-//! The script with its clock in hand: beside the algorithms in memory, microsecond by microsecond.
-
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+//! The script with its clock in hand.
 
 use deadpool_redis::redis::{self, Cmd, FromRedisValue};
-use sec_core::{Clock, ManualClock};
-use sec_ratelimit::{
-    Answer, Ask, Change, Given, Hold, Key, MemoryStore, OnExceed, Quota, SharedRule, SharedStore,
-    StoreFuture, Subject, Tier, TierGiven,
-};
+use sec_ratelimit::{Ask, Hold};
 
 use super::server::Server;
-use crate::conformance::Dice;
-use crate::{HOUR, patient};
+use crate::moments::{Answered, Script, alike_to_the_microsecond, rule};
 
-/// Asks the memory and the script, and insists that they answer the same.
-struct Both {
-    memory: MemoryStore,
+struct Lua {
     server: Server,
     client: redis::Client,
     script: String,
-    clock: Arc<ManualClock>,
 }
 
-impl Both {
-    fn new(clock: Arc<ManualClock>) -> Self {
+impl Lua {
+    async fn new() -> Self {
         let script = include_str!("../../../src/shared/redis/decide.lua");
         let time = "redis.call('TIME')";
         assert_eq!(script.matches(time).count(), 1);
         let server = Server::start();
         Self {
-            memory: MemoryStore::with_clock(clock.clone()),
             client: redis::Client::open(server.url()).unwrap(),
             server,
             script: script.replace(time, "{0, tonumber(ARGV[#ARGV])}"),
-            clock,
         }
     }
 
@@ -42,160 +29,50 @@ impl Both {
         let connection = self.client.get_multiplexed_async_connection().await;
         command.query_async(&mut connection.unwrap()).await.unwrap()
     }
-
-    async fn script(&self, ask: &Ask, operation: &str, units: u64, holds: &[Hold]) -> Given {
-        let mut call = redis::cmd("EVAL");
-        call.arg(&self.script).arg(ask.tiers.len());
-        for tier in &ask.tiers {
-            call.arg(format!("{}:{:?}", tier.name, tier.digest));
-        }
-        call.arg(operation).arg(units);
-        for (index, tier) in ask.tiers.iter().enumerate() {
-            let (kind, a, b) = match tier.rule {
-                SharedRule::Fixed { limit, window } => ("f", limit, window),
-                SharedRule::Gcra { interval, burst } => ("g", interval, burst),
-                SharedRule::Exact { limit, window } => ("e", limit, window),
-                SharedRule::Sliding { limit, window } => ("s", limit, window),
-                SharedRule::Bounded { limit, window } => ("b", limit, window),
-                other => panic!("{other:?} is not in the script"),
-            };
-            call.arg(kind).arg(a).arg(b).arg(u8::from(tier.demands));
-            call.arg(holds.get(index).unwrap_or(&[0; 4]).as_slice());
-        }
-        // What the memory takes its clock for.
-        call.arg(self.clock.monotonic().as_micros() as u64 + 1);
-        let numbers: Vec<i64> = self.ask(&call).await;
-        let whole = |number: i64| u64::try_from(number).unwrap();
-        let tier = |&[wait, remaining, reset, next, a, b, c, d]: &[i64; 8]| TierGiven {
-            answer: match wait {
-                0 => Answer::Admit,
-                -1 => Answer::Never,
-                wait => Answer::Wait(whole(wait)),
-            },
-            remaining: whole(remaining),
-            reset: whole(reset),
-            next: whole(next),
-            hold: [a, b, c, d].map(whole),
-        };
-        Given {
-            tiers: numbers.as_chunks().0.iter().map(tier).collect(),
-        }
-    }
 }
 
-impl std::fmt::Debug for Both {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Both").finish_non_exhaustive()
-    }
-}
-
-impl SharedStore for Both {
-    fn decide<'a>(&'a self, ask: &'a Ask, take: bool, deadline: Instant) -> StoreFuture<'a, Given> {
-        Box::pin(async move {
-            let operation = if take { "take" } else { "peek" };
-            let script = self.script(ask, operation, ask.cost, &[]).await;
-            let memory = self.memory.decide(ask, take, deadline).await?;
-            assert_eq!(script, memory, "{operation} {ask:?}");
-            Ok(script)
-        })
-    }
-
-    fn settle<'a>(
+impl Script for Lua {
+    fn run<'a>(
         &'a self,
         ask: &'a Ask,
+        operation: &'a str,
+        units: u64,
         holds: &'a [Hold],
-        change: Change,
-        deadline: Instant,
-    ) -> StoreFuture<'a, Given> {
+        now: u64,
+    ) -> Answered<'a, Vec<i64>> {
         Box::pin(async move {
-            let (operation, units) = match change {
-                Change::GiveBack(units) => ("give", units),
-                Change::TakeMore(units) => ("more", units),
-            };
-            let mut script = self.script(ask, operation, units, holds).await;
-            let memory = self.memory.settle(ask, holds, change, deadline).await?;
-            // A settlement is final: what it took has no refund.
-            for tier in &mut script.tiers {
-                tier.hold = Hold::default();
+            let mut call = redis::cmd("EVAL");
+            call.arg(&self.script).arg(ask.tiers.len());
+            for tier in &ask.tiers {
+                call.arg(format!("{}:{:?}", tier.name, tier.digest));
             }
-            assert_eq!(script, memory, "{operation} {units} {holds:?} {ask:?}");
-            Ok(script)
+            call.arg(operation).arg(units);
+            for (index, tier) in ask.tiers.iter().enumerate() {
+                let (kind, a, b) = rule(tier);
+                call.arg(&[kind]).arg(a).arg(b);
+                call.arg(u8::from(tier.demands));
+                call.arg(holds.get(index).unwrap_or(&[0; 4]).as_slice());
+            }
+            call.arg(now);
+            self.ask(&call).await
         })
     }
 
-    fn reset<'a>(&'a self, ask: &'a Ask, deadline: Instant) -> StoreFuture<'a, ()> {
-        Box::pin(async move {
-            let () = self.ask(&redis::cmd("FLUSHALL")).await;
-            self.memory.reset(ask, deadline).await
-        })
+    fn forget(&self) -> Answered<'_, ()> {
+        Box::pin(async { self.ask(&redis::cmd("FLUSHALL")).await })
     }
-}
 
-/// Keys live by the server's clock, so windows are long enough for none to go during the test.
-fn quotas(limit: u64, window: Duration) -> [Quota; 5] {
-    [
-        Quota::per(limit, window),
-        Quota::per(limit.min(Quota::EXACT_MAX), window).exact(),
-        Quota::gcra(limit, window).burst(limit / 2 + 1),
-        Quota::sliding(limit, window),
-        Quota::bounded(limit, window),
-    ]
-}
-
-/// Steps of sub-windows, of windows and of single microseconds, on their borders and beside them; refunds that come too late; costs settled above the limit.
-async fn walk(limit: u64, window: Duration, rounds: u64) {
-    let clock = ManualClock::new();
-    let both = Arc::new(Both::new(clock.clone()));
-    let mut dice = Dice(limit);
-    // Whole ones, so that steps land on the borders of sub-windows and beside them.
-    let microsecond = Duration::from_micros(1);
-    let sixteenth = Duration::from_micros(window.as_micros().div_ceil(16) as u64);
-    for round in 0..rounds {
-        let quota = quotas(limit, window)[round as usize % 5];
-        let demand = Tier::new("demand", quota, Key::given("b")).on_exceed(OnExceed::Demand);
-        let limiter = patient(both.clone())
-            .tier("refuse", quota, Key::given("a"))
-            .with_tier(demand)
-            .build()
-            .unwrap();
-        let subjects = [Subject::of(round), Subject::of(round)];
-        let mut held = Vec::new();
-        for _ in 0..60 {
-            let cost = dice.roll(limit / 3 + 2);
-            let index = dice.roll(100) as usize % held.len().max(1);
-            match dice.roll(12) {
-                0..4 => match limiter.reserve(&subjects, cost).await {
-                    Ok(taken) => held.push(taken),
-                    Err(error) => assert!(error.refused().is_some(), "{error:?}"),
-                },
-                4 if !held.is_empty() => drop(held.swap_remove(index).refund().await.unwrap()),
-                5 if !held.is_empty() => {
-                    drop(held.swap_remove(index).commit_actual(cost).await.unwrap());
-                }
-                6 => clock.advance(sixteenth * 5),
-                7 => clock.advance(sixteenth),
-                8 => clock.advance(sixteenth - microsecond),
-                9 => clock.advance(microsecond),
-                10 => clock.advance(window * dice.roll(3) as u32),
-                _ => drop(limiter.peek(&subjects, cost).await.unwrap()),
-            }
-        }
+    fn kept(&self) -> Answered<'_, bool> {
+        Box::pin(async { !self.server.keys().is_empty() })
     }
-    assert!(!both.server.keys().is_empty());
 }
 
 #[tokio::test]
 async fn the_script_and_memory_are_alike_to_the_microsecond() {
-    walk(12, HOUR, 25).await;
-    // No sixteenth of it is whole.
-    walk(100, HOUR + Duration::from_micros(7), 10).await;
+    alike_to_the_microsecond(Lua::new).await;
 }
 
-/// Products of units and times beyond 2⁵³, which a script that multiplies doubles rounds.
 #[tokio::test]
 async fn the_largest_limits_lose_no_unit() {
-    let year = HOUR * 24 * 365;
-    for limit in [1_000_000_007, Quota::MAX / 2] {
-        walk(limit, year, 15).await;
-    }
+    crate::moments::the_largest_limits_lose_no_unit(Lua::new).await;
 }
