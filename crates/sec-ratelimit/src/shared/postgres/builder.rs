@@ -207,6 +207,11 @@ impl PostgresStoreBuilder {
         if config.get_application_name().is_none() {
             config.application_name("sec-ratelimit");
         }
+        // The kernel's own two hours, unless the address says otherwise: a connection that a firewall
+        // forgot should be found out before a request finds it.
+        if config.get_keepalives_idle() == Duration::from_secs(2 * 60 * 60) {
+            config.keepalives_idle(Duration::from_secs(60));
+        }
         let mut options = config.get_options().unwrap_or_default().to_owned();
         options.push_str(&format!(
             " -c default_transaction_isolation=read\\ committed -c statement_timeout={}",

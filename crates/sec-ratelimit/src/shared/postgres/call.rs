@@ -222,3 +222,40 @@ impl<'a> FromSql<'a> for Key {
 pub(super) fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_rows_of_names_are_one_key() {
+        let names = [
+            ["a", "b", "c"],
+            ["ab", "", "c"],
+            ["a", "bc", ""],
+            ["", "ab", "c"],
+            ["c", "b", "a"],
+        ];
+        let mut keys = Vec::new();
+        for names in names {
+            for digest in [[1, 2], [2, 1], [1, 3]] {
+                let key = Key::new(names, digest);
+                assert_eq!(key.0, Key::new(names, digest).0);
+                assert!(!keys.contains(&key.0), "{names:?} {digest:?}");
+                keys.push(key.0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_digest_comes_back_as_it_went() {
+        for digest in [[0, 0], [1, u64::MAX], [u64::MAX, 7]] {
+            assert_eq!(Key::of(digest).digest(), digest);
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_ever() {
+        assert_eq!(patience(Instant::now()), 1);
+    }
+}

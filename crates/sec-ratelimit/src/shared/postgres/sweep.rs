@@ -42,10 +42,24 @@ impl PostgresStore {
     /// Deletes all counters that are over, and returns how many there were.
     ///
     /// It need not be called: after each 256th decision of a process (see
-    /// [`sweep_every`](super::PostgresStoreBuilder::sweep_every)) a task of its own does a part of the same. It
-    /// is for hosts that would rather do it themselves, at night or from one process; it
-    /// locks nothing that a decision waits for longer than a few milliseconds, goes through the tables
-    /// in small transactions, and leaves rows alone that are being changed.
+    /// [`sweep_every`](super::PostgresStoreBuilder::sweep_every)) a task of its own does a part of the same,
+    /// faster than decisions can fill the tables. This is for hosts that would rather do it themselves,
+    /// from one process or at quiet hours. It goes through the tables in small transactions, leaves rows alone
+    /// that are being changed, and holds no decision up for longer than the few milliseconds of one of these.
+    ///
+    /// ```no_run
+    /// # async fn start(store: sec_ratelimit::PostgresStore) {
+    /// tokio::spawn(async move {
+    ///     let mut hourly = tokio::time::interval(std::time::Duration::from_secs(3600));
+    ///     loop {
+    ///         hourly.tick().await;
+    ///         if let Err(error) = store.sweep().await {
+    ///             tracing::warn!(%error, "counters were not swept");
+    ///         }
+    ///     }
+    /// });
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

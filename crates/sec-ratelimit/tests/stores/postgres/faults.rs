@@ -172,6 +172,27 @@ async fn a_request_that_goes_away_leaves_the_connection_to_others() {
     assert_eq!(server.ask(&session).await, before);
 }
 
+/// Where making one takes longer than a deadline, none would ever be made otherwise.
+#[tokio::test]
+async fn a_connection_is_made_although_its_request_went_away() {
+    let server = shared();
+    let name = super::schema_name();
+    made(PostgresStore::builder(server.url()).schema(&name)).await;
+    let url = format!("{}?application_name={name}", server.url());
+    let store = PostgresStore::builder(url).schema(&name).connections(1);
+    let limiter = one_tier(Arc::new(store.build().unwrap()), Quota::per(100, HOUR));
+    let mut check = Box::pin(limiter.check(ada(), 1));
+    assert!(poll_once(&mut check).await.is_none());
+    drop(check);
+    let idle = format!("SELECT count(*) {OURS}'{name}' AND state = 'idle'");
+    let started = Instant::now();
+    while server.ask_number(&idle).await != 1 {
+        assert!(started.elapsed() < Duration::from_secs(30));
+    }
+    // The request went away before it had a connection, so it has taken nothing.
+    assert_eq!(limiter.check(ada(), 1).await.unwrap().remaining(), 99);
+}
+
 #[tokio::test]
 async fn connections_that_the_server_closes_are_replaced() {
     let server = Server::start();
