@@ -247,6 +247,34 @@ async fn a_sweep_takes_what_is_over_and_waits_for_nobody() {
     );
 }
 
+/// A row may go between the moment a decision reads it and the one it writes it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sweeps_beside_decisions_break_none() {
+    let server = shared();
+    let store = made(builder(&server).sweep_every(1)).await;
+    let window = Duration::from_millis(3);
+    let tasks: Vec<_> = (0..6)
+        .map(|_| {
+            let limiter = one_tier(store.clone(), Quota::per(2, window));
+            tokio::spawn(async move {
+                for number in 0..100_u64 {
+                    let user = [Subject::of(number % 3)];
+                    match limiter.check(&user, 1).await {
+                        Ok(decision) => assert!(!decision.degraded()),
+                        Err(error) => assert!(error.refused().is_some(), "{error:?}"),
+                    }
+                }
+            })
+        })
+        .collect();
+    while tasks.iter().any(|task| !task.is_finished()) {
+        store.sweep().await.unwrap();
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn hostile_subjects_become_hashes() {
     let (server, name) = (shared(), schema_name());

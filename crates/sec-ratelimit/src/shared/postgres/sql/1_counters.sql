@@ -336,8 +336,8 @@ $fn$;
 --
 -- Each key is locked by its number, so that also the first request of a key, which has no row yet, has
 -- nobody beside it. At READ COMMITTED each statement in here then sees what the holder before it
--- wrote, which is why no other level is accepted. The clock is read once all locks are held: what an
--- earlier holder wrote has an earlier time.
+-- wrote, which is why no other level is accepted. The clock is read when all locks are held and all rows are
+-- read: what an earlier holder wrote has an earlier time, and a row that was swept away was over.
 CREATE OR REPLACE FUNCTION {schema}.decide_1(
     op text, units bigint, patience integer, locks bigint[], keys uuid[], kinds "char"[],
     a bigint[], b bigint[], demands boolean[], holds bigint[]
@@ -352,7 +352,9 @@ DECLARE
     refused boolean := false;
     state bigint[];
     given bigint[];
-    -- The states of all tiers, one after the other, and where each begins and ends.
+    -- The states of all tiers, one after the other, and where each ends: as found, and as they are now.
+    found_states bigint[] := ARRAY[]::bigint[];
+    found_ends integer[] := ARRAY[0];
     states bigint[] := ARRAY[]::bigint[];
     ends integer[] := ARRAY[0];
     waits bigint[] := ARRAY[]::bigint[];
@@ -366,15 +368,20 @@ BEGIN
     FOREACH lock IN ARRAY locks LOOP
         PERFORM pg_advisory_xact_lock(lock);
     END LOOP;
-    now := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
     IF op = 'reset' THEN
         DELETE FROM {schema}.counters c WHERE c.key = ANY (keys);
         RETURN;
     END IF;
+    FOR tier IN 1..cardinality(keys) LOOP
+        SELECT c.state INTO state FROM {schema}.counters c
+            WHERE c.key = keys[tier] AND c.kind = kinds[tier];
+        found_states := found_states || state;
+        found_ends := found_ends || cardinality(found_states);
+    END LOOP;
+    now := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 
     FOR tier IN 1..cardinality(keys) LOOP
-        SELECT CASE WHEN c.kind = kinds[tier] THEN c.state END INTO state
-            FROM {schema}.counters c WHERE c.key = keys[tier];
+        state := nullif(found_states[found_ends[tier] + 1:found_ends[tier + 1]], '{}');
         state := {schema}.rolled_1(kinds[tier], a[tier], b[tier], state, now);
         given := {schema}.standing_1(kinds[tier], a[tier], b[tier], state, now, units);
         IF op = 'peek' OR op = 'take' THEN
