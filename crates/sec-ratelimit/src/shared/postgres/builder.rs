@@ -77,7 +77,8 @@ impl PostgresStore {
         PostgresStoreBuilder::new(Source::Url(url.into()))
     }
 
-    /// A store on a pool of the host's making, which decides on TLS, certificates and roles.
+    /// A store on a pool of the host's making (`deadpool-postgres` 0.14), which decides on TLS, certificates
+    /// and roles.
     ///
     /// The pool is best a small one for this store alone. Its manager should recycle with
     /// [`RecyclingMethod::Fast`], since another method asks the server before each decision, and its

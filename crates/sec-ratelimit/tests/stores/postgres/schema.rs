@@ -155,6 +155,33 @@ async fn tiers_in_any_order_never_lock_each_other_out() {
     assert!(left.tiers().all(|tier| tier.remaining == 600));
 }
 
+#[tokio::test]
+async fn three_tiers_are_one_call_of_one_function() {
+    let (server, name) = (shared(), schema_name());
+    let url = format!("{}?options=-c%20track_functions%3Dpl", server.url());
+    let store = made(PostgresStore::builder(url).schema(&name)).await;
+    let limiter = patient(store.clone())
+        .tier("all", Quota::per(500, HOUR), Key::global())
+        .tier("minute", Quota::gcra(500, HOUR), Key::given("user"))
+        .tier("day", Quota::per(100, HOUR).exact(), Key::given("user"))
+        .build()
+        .unwrap();
+    let of = |user| [Subject::everyone(), Subject::of(user), Subject::of(user)];
+    for _ in 0..30 {
+        limiter.check(of("ada"), 1).await.unwrap();
+        limiter.check(of("bob"), 1).await.unwrap();
+    }
+    drop((limiter, store));
+    let calls = format!(
+        "SELECT calls FROM pg_stat_user_functions WHERE schemaname = '{name}' AND funcname = 'decide_1'"
+    );
+    // A session tells its counts when it ends.
+    let started = Instant::now();
+    while server.ask(&calls).await != ["60"] {
+        assert!(started.elapsed() < Duration::from_secs(30));
+    }
+}
+
 /// An index on what changes, or pages without room, would make each decision write to every index.
 #[tokio::test]
 async fn a_change_of_a_row_stays_on_its_page() {
