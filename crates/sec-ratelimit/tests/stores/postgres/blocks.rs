@@ -9,21 +9,25 @@ use super::{builder, made, schema_name};
 use crate::blocks::soon;
 use crate::{HOUR, ada, one_tier};
 
+pub(super) fn block(count: u32) -> SharedBlock {
+    SharedBlock {
+        digest: [7, u64::MAX],
+        shown: None,
+        rest: 3_600_000_000,
+        memory: 7_200_000_000,
+        count,
+        manual: false,
+        wide: false,
+    }
+}
+
 #[tokio::test]
 async fn blocks_survive_a_crash_that_empties_the_counters() {
     let mut server = Server::start();
     let store = made(builder(&server)).await;
     let limiter = one_tier(store.clone(), Quota::per(5, HOUR));
     limiter.check(ada(), 5).await.unwrap();
-    let block = SharedBlock {
-        digest: [7, u64::MAX],
-        shown: None,
-        rest: 3_600_000_000,
-        memory: 7_200_000_000,
-        count: 3,
-        manual: false,
-        wide: false,
-    };
+    let block = block(3);
     store.put("web", &block, soon()).await.unwrap();
     let before = store.changes("web", 0, 10, soon()).await.unwrap();
 

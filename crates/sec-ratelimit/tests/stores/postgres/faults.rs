@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sec_ratelimit::{
-    Fallback, Key, LimitError, PostgresStore, Quota, SharedLimiter, StoreError, Subject,
+    BlockStore, Fallback, Key, LimitError, PostgresStore, Quota, SharedLimiter, StoreError, Subject,
 };
 
+use super::blocks::block;
 use super::server::{Server, shared};
 use super::{builder, made};
+use crate::blocks::soon;
 use crate::outage::{PAUSE, poll_once, setup};
 use crate::{HOUR, ada, one_tier, secret};
 
@@ -232,4 +234,37 @@ async fn a_server_that_only_reads_is_left() {
     assert!(degraded);
     read_only("off").await;
     assert!(!setup.is_degraded().await);
+}
+
+/// What is unlogged is empty on a replica, and a store finds the one that was promoted by itself.
+#[tokio::test]
+async fn after_a_fail_over_counters_begin_anew_and_blocks_stay() {
+    let mut primary = Server::start();
+    let replica = primary.replica();
+    let name = super::schema_name();
+    let url = primary.url_with(&replica);
+    let store = made(PostgresStore::builder(url).schema(&name)).await;
+    let setup = setup(store.clone(), Fallback::Open);
+    assert!(!setup.is_degraded().await);
+    let block = block(1);
+    store.put("web", &block, soon()).await.unwrap();
+    let known = store.changes("web", 0, 10, soon()).await.unwrap();
+
+    let followed = format!("SELECT pg_last_wal_replay_lsn() >= '{}'", {
+        primary.ask("SELECT pg_current_wal_lsn()").await[0].clone()
+    });
+    let started = Instant::now();
+    while replica.ask(&followed).await != ["t"] {
+        assert!(started.elapsed() < Duration::from_secs(30));
+    }
+    primary.kill();
+    for _ in 0..3 {
+        assert!(setup.is_degraded().await);
+    }
+    assert_eq!(setup.states(), ["open"]);
+    assert_eq!(replica.ask("SELECT pg_promote()").await, ["t"]);
+    setup.returns().await;
+    assert_eq!(setup.limiter.peek(ada(), 1).await.unwrap().remaining(), 8);
+    let told = store.changes("web", 0, 10, soon()).await.unwrap();
+    assert_eq!((told.next, told.entries.len()), (known.next, 1));
 }

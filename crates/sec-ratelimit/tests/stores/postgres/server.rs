@@ -45,27 +45,48 @@ impl Server {
 
     /// An address on which nothing listens, until [`restart`](Self::restart).
     pub(crate) fn absent() -> Self {
+        let server = Self::empty();
+        let password = server.folder.join("password");
+        std::fs::write(&password, PASSWORD).unwrap();
+        give_away(&password);
+        let made = program("initdb")
+            .args(["--no-sync", "--no-instructions", "--username=postgres"])
+            .args(["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"])
+            .arg(format!("--pwfile={}", password.display()))
+            .arg(format!("--pgdata={}", server.folder.join("data").display()))
+            .current_dir(&server.folder)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "initdb: {made:?}");
+        server
+    }
+
+    /// A second server that follows this one, and only reads until it is promoted.
+    pub(crate) fn replica(&self) -> Self {
+        for _ in 0..10 {
+            let mut server = Self::empty();
+            let made = program("pg_basebackup")
+                .args(["--no-sync", "--checkpoint=fast", "--write-recovery-conf"])
+                .arg(format!("--pgdata={}", server.folder.join("data").display()))
+                .arg(format!("--dbname={}", self.url()))
+                .current_dir(&server.folder)
+                .output()
+                .unwrap();
+            assert!(made.status.success(), "pg_basebackup: {made:?}");
+            if server.run() {
+                return server;
+            }
+        }
+        panic!("Postgres found no free port");
+    }
+
+    fn empty() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let folder =
             std::env::temp_dir().join(format!("sec-postgres-{}-{port}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let password = folder.join("password");
-        std::fs::write(&password, PASSWORD).unwrap();
-        if is_root() {
-            for path in [&folder, &password] {
-                chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
-            }
-        }
-        let made = program("initdb")
-            .args(["--no-sync", "--no-instructions", "--username=postgres"])
-            .args(["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"])
-            .arg(format!("--pwfile={}", password.display()))
-            .arg(format!("--pgdata={}", folder.join("data").display()))
-            .current_dir(&folder)
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "initdb: {made:?}");
+        give_away(&folder);
         Self {
             child: None,
             port,
@@ -98,7 +119,7 @@ impl Server {
             .unwrap();
         // It says when it is ready; its output ends when it could not start.
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let ready = lines.any(|line| line.unwrap().contains("ready to accept connections"));
+        let ready = lines.any(|line| line.unwrap().contains("ready to accept"));
         // Whatever else it says is read, or its pipe would fill.
         std::thread::spawn(move || lines.for_each(drop));
         self.child = Some(child);
@@ -151,6 +172,14 @@ impl Server {
             "postgres://postgres:{PASSWORD}@127.0.0.1:{}/postgres",
             self.port
         )
+    }
+
+    /// The address of both, of which whoever accepts writes is meant.
+    pub(crate) fn url_with(&self, replica: &Self) -> String {
+        let one = format!("127.0.0.1:{}", self.port);
+        let both = format!("{one},127.0.0.1:{}", replica.port);
+        let both = self.url().replace(&one, &both);
+        format!("{both}?target_session_attrs=read-write")
     }
 
     /// A connection past the store.
@@ -211,6 +240,12 @@ const NOBODY: u32 = 65_534;
 
 fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|this| this.uid() == 0)
+}
+
+fn give_away(path: &Path) {
+    if is_root() {
+        chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
 }
 
 /// Postgres refuses to run as root.
