@@ -155,7 +155,7 @@ pub(super) fn read(
             hold: [a, b, c, d].map(natural),
         })
     };
-    let tiers = rows.iter().map(tier).collect::<Result<_, _>>()?;
+    let tiers = rows.iter().map(tier).collect::<Result<_, StoreError>>()?;
     Ok(Given { tiers })
 }
 
