@@ -87,7 +87,7 @@ pub use self::reservation::Reservation;
 pub use self::service::{RateLimitFuture, RateLimitService};
 #[cfg(feature = "shared")]
 pub use self::shared::{
-    Ask, Change, Fallback, Given, Hold, MemoryStore, SharedLimiter, SharedLimiterBuilder,
+    Ask, Change, Fallback, Given, Hold, Lease, MemoryStore, SharedLimiter, SharedLimiterBuilder,
     SharedRateLimitFuture, SharedReservation, SharedRule, SharedStore, SharedTier, StoreError,
     StoreFuture, TierGiven,
 };

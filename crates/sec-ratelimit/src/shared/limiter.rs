@@ -11,8 +11,11 @@ use tokio::time::timeout_at;
 use super::breaker::Breaker;
 use super::denials::Denials;
 use super::given::{Frame, degrade};
+use super::lease::Leases;
 use super::reservation::Held;
-use super::store::{Ask, Change, Given, Hold, SharedStore, SharedTier, StoreError, StoreFuture};
+use super::store::{
+    Ask, Change, Given, Hold, SharedStore, SharedTier, StoreError, StoreFuture, TierGiven,
+};
 use crate::decision::Policies;
 use crate::digest::{Digest, Seed};
 use crate::key::caller;
@@ -33,7 +36,8 @@ use crate::{
 /// Clones share everything, the memory of refusals and the breaker included.
 ///
 /// A decision costs a few allocations for the names of its keys, and a round trip; a refusal that is
-/// [remembered](SharedLimiterBuilder::remember_refusals) costs no trip.
+/// [remembered](SharedLimiterBuilder::remember_refusals) costs no trip, and a tier that is
+/// [leased](SharedLimiterBuilder::lease) costs one for a batch of decisions.
 ///
 /// ```
 /// # #[cfg(feature = "redis")] {
@@ -57,20 +61,22 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct SharedLimiter(Arc<Inner>);
+pub struct SharedLimiter(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) name: Arc<str>,
     pub(super) tiers: Vec<Tier>,
     pub(super) names: Vec<Arc<str>>,
     pub(super) policies: Arc<Policies>,
-    /// All tiers count the same subject, and none of them everyone.
+    /// All tiers that are not leased count the same subject, and none of them everyone.
     pub(super) one_subject: bool,
     pub(super) seed: Seed,
     pub(super) store: Arc<dyn SharedStore>,
     pub(super) deadline: Duration,
     pub(super) breaker: Breaker,
     pub(super) denials: Denials,
+    /// `None`: no tier is leased.
+    pub(super) leases: Option<Leases>,
     pub(super) on_error: OnError,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -135,8 +141,12 @@ impl SharedLimiter {
         cost: u64,
     ) -> Result<Decision, LimitError> {
         let wanted = self.wanted(subjects.as_ref(), cost)?;
-        match self.ask(&wanted, false).await {
-            Ok((decision, _)) => Ok(decision),
+        let peeked = match &self.0.leases {
+            None => self.ask(&wanted, false).await.map(|(decision, _)| decision),
+            Some(leases) => self.peek_leased(leases, &wanted).await,
+        };
+        match peeked {
+            Ok(decision) => Ok(decision),
             Err(error) => match &self.0.on_error {
                 OnError::Open => Ok(self.frame(&wanted).unasked()),
                 OnError::Closed => Err(LimitError::Store(error)),
@@ -182,7 +192,8 @@ impl SharedLimiter {
 
     /// Forgets these subjects' counters in every tier, a shared one such as a global one included,
     /// for all processes at once. The others believe a refusal that they
-    /// [remember](SharedLimiterBuilder::remember_refusals) for as long as they are told to.
+    /// [remember](SharedLimiterBuilder::remember_refusals), and hand out what they have
+    /// [leased](crate::Lease), for as long as they are told to.
     ///
     /// # Errors
     ///
@@ -191,8 +202,13 @@ impl SharedLimiter {
     pub async fn reset<'a>(&self, subjects: impl AsRef<[Subject<'a>]>) -> Result<(), LimitError> {
         let wanted = self.wanted(subjects.as_ref(), 0)?;
         let deadline = self.deadline();
-        let reset = self.0.store.reset(&wanted.ask, deadline);
-        let reset = self.guarded(deadline, reset).await;
+        let reset = match &self.0.leases {
+            None => {
+                let reset = self.0.store.reset(&wanted.ask, deadline);
+                self.guarded(deadline, reset).await
+            }
+            Some(leases) => self.reset_leased(leases, &wanted, deadline).await,
+        };
         self.0.denials.clear();
         reset.map_err(LimitError::Store)
     }
@@ -209,13 +225,23 @@ impl SharedLimiter {
         if let Some(denied) = self.0.denials.find(key, now) {
             return self.admitted(denied, cost, wanted, Held::Nothing);
         }
-        let (decision, held) = match self.ask(&wanted, true).await {
-            Ok((decision, given)) => {
-                self.0
-                    .denials
-                    .keep(key, &decision, nanos(self.0.clock.monotonic()));
+        let asked = match &self.0.leases {
+            None => self.ask(&wanted, true).await.map(|(decision, given)| {
                 let holds = given.tiers.iter().map(|tier| tier.hold).collect();
-                (decision, Held::Store(holds))
+                (decision, Held::Store(holds), true)
+            }),
+            Some(leases) => self.ask_leased(leases, &wanted).await.map(|asked| {
+                let held = Held::Leased(Box::new(asked.leased));
+                (asked.decision, held, asked.remember)
+            }),
+        };
+        let (decision, held) = match asked {
+            Ok((decision, held, remember)) => {
+                if remember {
+                    let now = nanos(self.0.clock.monotonic());
+                    self.0.denials.keep(key, &decision, now);
+                }
+                (decision, held)
             }
             Err(error) => match &self.0.on_error {
                 OnError::Open => (self.frame(&wanted).unasked(), Held::Nothing),
@@ -253,15 +279,17 @@ impl SharedLimiter {
         Ok((self.frame(wanted).decision(&given)?, given))
     }
 
+    /// Before something is given back to the subjects of a request.
+    pub(super) fn forget_refusal(&self, wanted: &Wanted) {
+        self.0.denials.forget(self.0.denials.key(&wanted.ask));
+    }
+
     pub(super) async fn settle(
         &self,
         wanted: &Wanted,
         holds: &[Hold],
         change: Change,
     ) -> Result<Decision, StoreError> {
-        if matches!(change, Change::GiveBack(_)) {
-            self.0.denials.forget(self.0.denials.key(&wanted.ask));
-        }
         let deadline = self.deadline();
         let settle = self.0.store.settle(&wanted.ask, holds, change, deadline);
         let given = self.guarded(deadline, settle).await?;
@@ -269,7 +297,7 @@ impl SharedLimiter {
     }
 
     /// Asks the store, unless it has a pause, and for no longer than until the deadline.
-    async fn guarded<T>(
+    pub(super) async fn guarded<T>(
         &self,
         deadline: Instant,
         call: StoreFuture<'_, T>,
@@ -283,8 +311,9 @@ impl SharedLimiter {
         result
     }
 
-    fn deadline(&self) -> Instant {
-        let now = Instant::now();
+    pub(super) fn deadline(&self) -> Instant {
+        // Tokio's, which tests can stop; else it is the system's.
+        let now = tokio::time::Instant::now().into_std();
         now.checked_add(self.0.deadline).unwrap_or(now)
     }
 
@@ -294,6 +323,15 @@ impl SharedLimiter {
             quotas: &wanted.quotas,
             ask: &wanted.ask,
         }
+    }
+
+    /// The decision of a row of answers, one per tier.
+    pub(super) fn framed(
+        &self,
+        wanted: &Wanted,
+        tiers: Vec<TierGiven>,
+    ) -> Result<Decision, StoreError> {
+        self.frame(wanted).decision(&Given { tiers })
     }
 
     fn wanted(&self, subjects: &[Subject<'_>], cost: u64) -> Result<Wanted, SubjectError> {
@@ -334,8 +372,11 @@ impl SharedLimiter {
         targets: Vec<(Digest, Option<u64>)>,
         cost: u64,
     ) -> Result<Wanted, SubjectError> {
-        let first = targets.first().map(|(digest, _)| *digest);
-        let apart = targets.iter().any(|(digest, _)| Some(*digest) != first);
+        let leased = |tier| self.0.leases.as_ref().and_then(|leases| leases.terms(tier));
+        let rest = targets.iter().enumerate();
+        let mut rest = rest.filter(|(tier, _)| leased(*tier).is_none());
+        let first = rest.next().map(|(_, (digest, _))| *digest);
+        let apart = rest.any(|(_, (digest, _))| Some(*digest) != first);
         if self.0.one_subject && apart {
             return Err(SubjectError::Apart);
         }

@@ -1,13 +1,14 @@
 //! Limits that several processes share through a store.
 //!
 //! `store.rs` says what a store is asked, `memory.rs` and `redis/` answer it. `limiter.rs` asks, with
-//! what belongs to any store that can be slow or away: a deadline, a circuit breaker, a fallback, and
-//! a memory of refusals.
+//! what belongs to any store that can be slow or away: a deadline, a circuit breaker, a fallback,
+//! a memory of refusals, and `lease/`, which takes units in batches.
 
 mod breaker;
 mod builder;
 mod denials;
 mod given;
+mod lease;
 mod limiter;
 mod memory;
 #[cfg(feature = "redis")]
@@ -18,6 +19,7 @@ mod service;
 mod store;
 
 pub use self::builder::{Fallback, SharedLimiterBuilder};
+pub use self::lease::Lease;
 pub use self::limiter::SharedLimiter;
 pub use self::memory::MemoryStore;
 #[cfg(feature = "redis")]

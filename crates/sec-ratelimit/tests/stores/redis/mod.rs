@@ -3,6 +3,7 @@
 mod faults;
 mod keys;
 mod layer;
+mod leases;
 mod server;
 
 use std::sync::Arc;
