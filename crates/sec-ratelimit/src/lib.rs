@@ -64,7 +64,7 @@ pub use self::concurrency::{
     Concurrency, ConcurrencyConfig, ConcurrencyError, ConcurrencyFuture, ConcurrencyLayer,
     ConcurrencyRefused, ConcurrencyService, Permit,
 };
-pub use self::config::{RateLimitConfig, TierConfig};
+pub use self::config::{LeaseConfig, RateLimitConfig, TierConfig};
 pub use self::decision::{Decision, TierStanding};
 pub use self::error::{ConfigError, ConfigErrorKind};
 pub use self::fixed::{FixedState, FixedWindow};
@@ -87,12 +87,13 @@ pub use self::reservation::Reservation;
 pub use self::service::{RateLimitFuture, RateLimitService};
 #[cfg(feature = "shared")]
 pub use self::shared::{
-    Ask, Change, Fallback, Given, Hold, Lease, MemoryStore, SharedLimiter, SharedLimiterBuilder,
-    SharedRateLimitFuture, SharedReservation, SharedRule, SharedStore, SharedTier, StoreError,
-    StoreFuture, TierGiven,
+    Ask, BreakerConfig, Change, Fallback, FallbackConfig, Given, Hold, Lease, MemoryStore,
+    RememberConfig, SharedLimitConfig, SharedLimiter, SharedLimiterBuilder, SharedRateLimitFuture,
+    SharedReservation, SharedRule, SharedStore, SharedStores, SharedTier, StoreError, StoreFuture,
+    TierGiven,
 };
 #[cfg(feature = "redis")]
-pub use self::shared::{RedisStore, RedisStoreBuilder, RedisStoreError};
+pub use self::shared::{RedisStore, RedisStoreBuilder, RedisStoreConfig, RedisStoreError};
 pub use self::shed::{
     Adaptive, AdaptiveConfig, Overloaded, Priority, Shed, ShedConfig, ShedFuture, ShedLayer,
     ShedPermit, ShedService,

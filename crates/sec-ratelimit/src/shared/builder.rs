@@ -39,7 +39,7 @@ pub enum Fallback {
 /// Builds a [`SharedLimiter`].
 #[must_use = "a limiter exists once `build` is called"]
 pub struct SharedLimiterBuilder {
-    numbers: Numbers,
+    pub(super) numbers: Numbers,
     store: Arc<dyn SharedStore>,
     secret: Secret<Vec<u8>>,
     tiers: Vec<Tier>,
@@ -284,7 +284,7 @@ impl Numbers {
             ),
             (
                 self.fallback != Fallback::Local { nodes: 0 },
-                "on_store_error.nodes",
+                "on_store_error.local",
                 range(1, u32::MAX.into()),
             ),
         ];

@@ -3,19 +3,16 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sec_core::{Clock, RequestContext, RequestView, Secret};
-use tokio::time::timeout_at;
 
 use super::breaker::Breaker;
 use super::denials::Denials;
 use super::given::{Frame, degrade};
 use super::lease::Leases;
 use super::reservation::Held;
-use super::store::{
-    Ask, Change, Given, Hold, SharedStore, SharedTier, StoreError, StoreFuture, TierGiven,
-};
+use super::store::{Ask, Change, Given, Hold, SharedStore, SharedTier, StoreError, TierGiven};
 use crate::decision::Policies;
 use crate::digest::{Digest, Seed};
 use crate::key::caller;
@@ -203,10 +200,7 @@ impl SharedLimiter {
         let wanted = self.wanted(subjects.as_ref(), 0)?;
         let deadline = self.deadline();
         let reset = match &self.0.leases {
-            None => {
-                let reset = self.0.store.reset(&wanted.ask, deadline);
-                self.guarded(deadline, reset).await
-            }
+            None => self.forgotten(&wanted.ask, deadline).await,
             Some(leases) => self.reset_leased(leases, &wanted, deadline).await,
         };
         self.0.denials.clear();
@@ -274,8 +268,7 @@ impl SharedLimiter {
 
     async fn ask(&self, wanted: &Wanted, take: bool) -> Result<(Decision, Given), StoreError> {
         let deadline = self.deadline();
-        let decide = self.0.store.decide(&wanted.ask, take, deadline);
-        let given = self.guarded(deadline, decide).await?;
+        let given = self.decided(&wanted.ask, take, deadline).await?;
         Ok((self.frame(wanted).decision(&given)?, given))
     }
 
@@ -291,30 +284,9 @@ impl SharedLimiter {
         change: Change,
     ) -> Result<Decision, StoreError> {
         let deadline = self.deadline();
-        let settle = self.0.store.settle(&wanted.ask, holds, change, deadline);
-        let given = self.guarded(deadline, settle).await?;
+        let given = self.settled(&wanted.ask, holds, change, deadline);
+        let given = given.await?;
         self.frame(wanted).decision(&given)
-    }
-
-    /// Asks the store, unless it has a pause, and for no longer than until the deadline.
-    pub(super) async fn guarded<T>(
-        &self,
-        deadline: Instant,
-        call: StoreFuture<'_, T>,
-    ) -> Result<T, StoreError> {
-        let pass = self.0.breaker.enter().ok_or(StoreError::Paused)?;
-        let result = match timeout_at(deadline.into(), call).await {
-            Ok(result) => result,
-            Err(_) => Err(StoreError::Deadline),
-        };
-        pass.tell(result.as_ref().map(|_| ()));
-        result
-    }
-
-    pub(super) fn deadline(&self) -> Instant {
-        // Tokio's, which tests can stop; else it is the system's.
-        let now = tokio::time::Instant::now().into_std();
-        now.checked_add(self.0.deadline).unwrap_or(now)
     }
 
     fn frame<'a>(&'a self, wanted: &'a Wanted) -> Frame<'a> {

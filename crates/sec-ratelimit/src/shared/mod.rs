@@ -6,6 +6,8 @@
 
 mod breaker;
 mod builder;
+mod calls;
+mod config;
 mod denials;
 mod given;
 mod lease;
@@ -17,16 +19,19 @@ mod reservation;
 mod rule;
 mod service;
 mod store;
+mod stores;
 
 pub use self::builder::{Fallback, SharedLimiterBuilder};
+pub use self::config::{BreakerConfig, FallbackConfig, RememberConfig, SharedLimitConfig};
 pub use self::lease::Lease;
 pub use self::limiter::SharedLimiter;
 pub use self::memory::MemoryStore;
 #[cfg(feature = "redis")]
-pub use self::redis::{RedisStore, RedisStoreBuilder, RedisStoreError};
+pub use self::redis::{RedisStore, RedisStoreBuilder, RedisStoreConfig, RedisStoreError};
 pub use self::reservation::SharedReservation;
 pub use self::rule::SharedRule;
 pub use self::service::SharedRateLimitFuture;
 pub use self::store::{
     Ask, Change, Given, Hold, SharedStore, SharedTier, StoreError, StoreFuture, TierGiven,
 };
+pub use self::stores::SharedStores;

@@ -9,6 +9,8 @@ mod headers;
 mod keys;
 pub(crate) mod layer;
 mod log_in;
+#[cfg(feature = "shared")]
+mod shared_config;
 mod stack;
 mod tiers;
 mod windows;

@@ -49,8 +49,7 @@ impl SharedLimiter {
         let mut refused = false;
         for (tier, units) in taken.direct {
             let ask = self.alone(wanted, tier, units);
-            let decide = self.0.store.decide(&ask, true, deadline);
-            match self.guarded(deadline, decide).await.and_then(only) {
+            match self.decided(&ask, true, deadline).await.and_then(only) {
                 Ok(given) => {
                     refused = given.answer != Answer::Admit;
                     told.push((tier, given));
@@ -67,8 +66,7 @@ impl SharedLimiter {
             }
         }
         if let Some((ask, places)) = leases.rest(wanted).filter(|_| !refused) {
-            let decide = self.0.store.decide(&ask, true, deadline);
-            match self.guarded(deadline, decide).await {
+            match self.decided(&ask, true, deadline).await {
                 Ok(given) if given.tiers.len() == places.len() => {
                     let no = |(tier, given): (&SharedTier, &TierGiven)| {
                         given.answer != Answer::Admit && !tier.demands
@@ -108,20 +106,23 @@ impl SharedLimiter {
             let held = leases.held(key, self.now());
             let local = if cost > key.limit { 0 } else { held.min(cost) };
             let ask = self.alone(wanted, key.tier, cost.saturating_sub(local));
-            let decide = self.0.store.decide(&ask, false, deadline);
-            match self.guarded(deadline, decide).await.and_then(only) {
-                Ok(given) => told.push((key.tier, given)),
+            match self.decided(&ask, false, deadline).await.and_then(only) {
+                Ok(mut given) => {
+                    // A batch that comes meanwhile may be counted as the store's still.
+                    let held = held.min(leases.held(key, self.now()));
+                    given.remaining = given.remaining.saturating_add(held).min(key.limit);
+                    told.push((key.tier, given));
+                }
                 // What is held admits all the same.
                 Err(_) if cost > 0 && held >= cost => {}
                 Err(error) => return Err(error),
             }
         }
         if let Some((ask, places)) = leases.rest(wanted) {
-            let decide = self.0.store.decide(&ask, false, deadline);
-            let given = self.guarded(deadline, decide).await?;
+            let given = self.decided(&ask, false, deadline).await?;
             told.extend(places.into_iter().zip(given.tiers));
         }
-        self.framed(wanted, self.row(leases, &keys, wanted, told))
+        self.framed(wanted, self.row_of(leases, &keys, wanted, told))
     }
 
     /// Takes from all leases, waiting for batches where they are short.
@@ -188,9 +189,27 @@ impl SharedLimiter {
         }
     }
 
-    /// How all tiers stand: by what the store told just now, of itself; else by what is known here, and
-    /// those which nobody was asked about as if untouched.
+    /// How all tiers stand: by what the store told just now, with what is held beside it; else as
+    /// [`row_of`](Self::row_of).
     pub(super) fn row(
+        &self,
+        leases: &Leases,
+        keys: &[LeaseKey],
+        wanted: &Wanted,
+        mut told: Vec<(usize, TierGiven)>,
+    ) -> Vec<TierGiven> {
+        for (tier, given) in &mut told {
+            if let Some(key) = keys.iter().find(|key| key.tier == *tier) {
+                let held = leases.held(key, self.now());
+                given.remaining = given.remaining.saturating_add(held).min(key.limit);
+            }
+        }
+        self.row_of(leases, keys, wanted, told)
+    }
+
+    /// How all tiers stand: as told; else by what is known here, and those which nobody was asked about as if
+    /// untouched.
+    fn row_of(
         &self,
         leases: &Leases,
         keys: &[LeaseKey],
@@ -205,23 +224,14 @@ impl SharedLimiter {
             hold: Hold::default(),
         };
         let mut row: Vec<_> = wanted.ask.tiers.iter().map(untouched).collect();
-        let mut put = |tier, given| {
+        let now = self.now();
+        let here = keys
+            .iter()
+            .filter_map(|key| Some((key.tier, leases.standing(key, now)?)));
+        for (tier, given) in here.chain(told) {
             if let Some(place) = row.get_mut(tier) {
                 *place = given;
             }
-        };
-        let now = self.now();
-        for key in keys {
-            if let Some(given) = leases.standing(key, now) {
-                put(key.tier, given);
-            }
-        }
-        for (tier, mut given) in told {
-            if let Some(key) = keys.iter().find(|key| key.tier == tier) {
-                let remaining = given.remaining.saturating_add(leases.held(key, now));
-                given.remaining = remaining.min(key.limit);
-            }
-            put(tier, given);
         }
         row
     }

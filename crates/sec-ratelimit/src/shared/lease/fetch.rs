@@ -26,8 +26,7 @@ impl SharedLimiter {
         let deadline = self.deadline();
         loop {
             let sent = self.now();
-            let decide = self.0.store.decide(&ask, true, deadline);
-            let given = self.guarded(deadline, decide).await.and_then(only);
+            let given = self.decided(&ask, true, deadline).await.and_then(only);
             let given = given.map_err(Ended::Failed)?;
             let units = ask.cost;
             match given.answer {
@@ -57,9 +56,8 @@ impl SharedLimiter {
         let deadline = self.deadline();
         let change = Change::GiveBack(units);
         let holds = [hold];
-        let settle = self.0.store.settle(&ask, &holds, change, deadline);
         // What cannot be returned stays counted until its window ends, and the breaker has told why.
-        let _ = self.guarded(deadline, settle).await;
+        let _ = self.settled(&ask, &holds, change, deadline).await;
     }
 
     /// Returns units in the background: nobody waits for it.

@@ -17,6 +17,7 @@ pub(super) use self::settle::Leased;
 pub(super) use self::table::{Leases, Terms};
 use super::SharedRule;
 use super::rule::micros;
+use crate::config::LeaseConfig;
 use crate::quota::nanos;
 use crate::{ConfigErrorKind, OnExceed, Tier};
 
@@ -45,7 +46,8 @@ use crate::{ConfigErrorKind, OnExceed, Tier};
 /// | quota | in an interval of `d` up to its window |
 /// |---|---|
 /// | fixed window of `L` | `L + n × units` in each of the key's own windows, `2 L + n × units` in any |
-/// | exact log of `L` | `L + n × units`, and at most `2 L` |
+/// | exact log or bounded window of `L` | `L + n × units`, and at most `2 L` |
+/// | sliding-window counter of `L` | `L (1 + d / window) + n × units` |
 /// | bucket of `B` refilling `r` per second | `B + r d +` the lesser of `n × units` and `r × life` |
 ///
 /// This counts the life from when the store is asked; a process that is stopped meanwhile (a virtual
@@ -152,4 +154,16 @@ impl Lease {
     }
 
     const MAX_KEYS: usize = 1 << 20;
+}
+
+impl LeaseConfig {
+    pub(super) fn lease(&self) -> Lease {
+        let lease = Lease::of(self.units);
+        Lease {
+            life: self.for_at_most.unwrap_or(lease.life),
+            renew_below: self.renew_below,
+            keys: self.keys.unwrap_or(lease.keys),
+            ..lease
+        }
+    }
 }

@@ -57,15 +57,15 @@ impl SharedLimiter {
         for (tier, hold, change) in trips {
             let ask = self.alone(wanted, tier, wanted.ask.cost);
             let holds = [hold];
-            let settle = self.0.store.settle(&ask, &holds, change, deadline);
-            match self.guarded(deadline, settle).await.and_then(only) {
+            let settle = self.settled(&ask, &holds, change, deadline);
+            match settle.await.and_then(only) {
                 Ok(given) => told.push((tier, given)),
                 Err(error) => failed = Some(error),
             }
         }
         if let Some((ask, places)) = leases.rest(wanted) {
-            let settle = self.0.store.settle(&ask, &leased.rest, change, deadline);
-            match self.guarded(deadline, settle).await {
+            let settle = self.settled(&ask, &leased.rest, change, deadline);
+            match settle.await {
                 Ok(given) => told.extend(places.into_iter().zip(given.tiers)),
                 Err(error) => failed = Some(error),
             }
@@ -113,13 +113,11 @@ impl SharedLimiter {
     ) -> Result<(), StoreError> {
         let mut done = Ok(());
         if let Some((ask, _)) = leases.rest(wanted) {
-            let reset = self.0.store.reset(&ask, deadline);
-            done = self.guarded(deadline, reset).await;
+            done = self.forgotten(&ask, deadline).await;
         }
         for key in leases.keys(wanted) {
             let ask = self.alone(wanted, key.tier, 0);
-            let reset = self.0.store.reset(&ask, deadline);
-            let reset = self.guarded(deadline, reset).await;
+            let reset = self.forgotten(&ask, deadline).await;
             if reset.is_ok() {
                 // Last, so that what was taken before the reset is not handed out after it.
                 leases.forget(&key);

@@ -1,5 +1,6 @@
 //! Counters in one Redis, or a server that speaks its protocol.
 
+mod config;
 mod lanes;
 mod script;
 
@@ -11,6 +12,7 @@ use deadpool_redis::redis::{
 };
 use deadpool_redis::{Manager, Pool, Runtime};
 
+pub use self::config::RedisStoreConfig;
 use self::lanes::{Lanes, Loan};
 use self::script::Operation;
 use super::store::{Ask, Change, Given, Hold, SharedStore, StoreError, StoreFuture};

@@ -35,7 +35,9 @@ async fn a_thousand_decisions_are_a_few_round_trips() {
     // A batch is asked for when half of the last one is left, so for about fifty units each.
     let calls = server.calls("evalsha");
     assert!((10..=25).contains(&calls), "{calls}");
-    assert_eq!(limiter.peek(everyone(), 1).await.unwrap().remaining(), 4000);
+    // A batch that is on its way is seen once it is here.
+    let left = limiter.peek(everyone(), 1).await.unwrap().remaining();
+    assert!((3900..=4000).contains(&left), "{left}");
 }
 
 /// Each with connections of its own, as two processes have them.
