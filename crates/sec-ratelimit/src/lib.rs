@@ -31,6 +31,7 @@ mod limiter;
 mod lists;
 mod log;
 mod login;
+mod lookup;
 mod quota;
 mod refused;
 mod reservation;
@@ -80,6 +81,9 @@ pub use self::lists::{
 pub use self::log::ExactLog;
 pub use self::login::{
     LoginAttempt, LoginLimit, LoginLimitConfig, LoginRefusal, LoginTierConfig, Proof,
+};
+pub use self::lookup::{
+    LimitLookup, LimitLookupFuture, LimitLookupLayer, LimitLookupService, Limits, LookupError,
 };
 pub use self::quota::Quota;
 pub use self::refused::{LimitError, Refused};

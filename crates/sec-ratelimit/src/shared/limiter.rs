@@ -15,7 +15,6 @@ use super::reservation::Held;
 use super::store::{Ask, Change, Given, Hold, SharedStore, SharedTier, StoreError, TierGiven};
 use crate::decision::Policies;
 use crate::digest::{Digest, Seed};
-use crate::key::caller;
 use crate::quota::nanos;
 use crate::{
     Decision, LimitError, Limiter, Quota, Refused, SharedLimiterBuilder, SharedReservation,
@@ -326,14 +325,7 @@ impl SharedLimiter {
         let mut targets = Vec::with_capacity(self.0.tiers.len());
         for tier in &self.0.tiers {
             let digest = tier.key.digest(self.0.seed, ctx, request);
-            let limit = match &tier.limit_for {
-                Some(limit_for) => {
-                    let identity = ctx.identity();
-                    let caller = caller(&identity).map_err(LimitError::Missing)?;
-                    limit_for(caller.map(|principal| &**principal))
-                }
-                None => None,
-            };
+            let limit = tier.limit_of(ctx, request).map_err(LimitError::Missing)?;
             targets.push((digest.map_err(LimitError::Missing)?, limit));
         }
         Ok(self.asked(targets, cost)?)
