@@ -300,3 +300,31 @@ fn a_store_is_checked_setting_by_setting() {
     let paths: Vec<_> = faults.iter().map(|fault| fault.path()).collect();
     assert_eq!(paths, ["url"], "the address has no default");
 }
+
+/// The section that the README shows is one.
+#[cfg(feature = "redis")]
+#[test]
+fn the_readmes_section_loads_and_builds() {
+    use crate::{RedisStore, RedisStoreConfig};
+    let readme = include_str!("../../README.md");
+    let mut blocks = readme
+        .split("```toml\n")
+        .filter_map(|rest| rest.split_once("```"));
+    let (section, _) = blocks
+        .find(|(block, _)| block.contains("[shared_limit]"))
+        .unwrap();
+    let mut load = Loader::new()
+        .text("README.md", section)
+        .unwrap()
+        .env_prefix("SEC")
+        .env_from([
+            ("SEC_SHARED_LIMIT__SECRET", SECRET),
+            ("SEC_REDIS__URL", "redis://localhost"),
+        ]);
+    let limit = load.section::<SharedLimitConfig>("shared_limit");
+    let redis = load.section::<RedisStoreConfig>("redis");
+    let (limit, redis) = load.finish((limit, redis)).unwrap();
+    let store = RedisStore::try_from(&redis).unwrap();
+    let stores = SharedStores::new().with("redis", Arc::new(store));
+    assert!(limit.layer(&stores).is_ok());
+}
