@@ -55,7 +55,11 @@ use crate::{ConfigErrorKind, OnExceed, Tier};
 ///
 /// At most `n × units` lie idle at processes that do not need them, which another process is refused
 /// for, until the lease's life ends: what is left then goes back to the window that it was taken from.
-/// What a process held when it was killed is lost to that window.
+/// What a process held when it ended is lost to that window. A key that is asked for with different
+/// [limits of its own](crate::Subject::limited_to) counts here as one for each limit.
+///
+/// Demand beyond what refills makes batches small: each is then asked for whole first, and then as what is
+/// left, two round trips for the units of one.
 ///
 /// # What else follows
 ///
