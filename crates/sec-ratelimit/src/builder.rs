@@ -64,7 +64,7 @@ impl LimiterBuilder {
     /// A limiter of one tier needs less, and no lock for a key that it knows: 26 bytes per key
     /// of a fixed window, 37 of a bucket. Its quota must fit into a word: a bucket that fills within
     /// four years, or a window that is not too short for its limit (from 4 µs at 1 unit, 2.1 ms at a
-    /// thousand, 2.2 s at a million) and has no [limit by caller](Tier::limit_for). There, subjects
+    /// thousand, 2.2 s at a million) and has no [limit by caller](Tier::limit_for), looked up or not. There, subjects
     /// [limited to](crate::Subject::limited_to) more than sixteen times the window's limit (twice, if
     /// it is that short) are counted apart, with room for one in 64 keys.
     ///
@@ -224,7 +224,7 @@ impl LimiterBuilder {
         let keys = self.keys(tier);
         let fixed = matches!(algorithm, Algorithm::Fixed(_));
         // Nobody knows how large a window's limit the closure answers; a bucket's always fits.
-        let known = !fixed || tier.limit_for.is_none();
+        let known = !fixed || !tier.has_own_limits();
         let packed = Packed::new(algorithm).filter(|_| known && self.tiers.len() == 1);
         let locked = match packed {
             Some(_) => (keys / OWN_LIMITS).max(1),

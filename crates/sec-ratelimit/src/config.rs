@@ -60,7 +60,9 @@ pub struct TierConfig {
     /// The policy's name in header fields and events.
     pub name: String,
     /// Whom it counts: `ip`, `principal`, `principal-or-ip`, `role`, `tenant`, `route`, `global`,
-    /// `header:<name>`, `given`, or several of them joined by `+`. Default: `ip`.
+    /// `header:<name>`, `given`, or several of them joined by `+`. Default: `ip`. A section that is
+    /// checked is for a layer, which cannot make a `given` one: that is for
+    /// [`limiter`](RateLimitConfig::limiter) alone.
     pub key: Option<String>,
     /// A [preset](Quota::preset), instead of the four below.
     pub preset: Option<String>,
@@ -75,6 +77,24 @@ pub struct TierConfig {
     pub burst: Option<u64>,
     /// `refuse` (the default) or `demand`.
     pub on_exceed: Option<String>,
+    /// How a limiter that processes share leases the tier. Default: not at all.
+    pub lease: Option<LeaseConfig>,
+}
+
+/// The lease of a tier, for limiters that processes share (feature `shared`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct LeaseConfig {
+    /// The units of a batch. No default: it must be set.
+    pub units: u64,
+    /// How long units may be held. Default: 500 ms, at most the tier's window.
+    #[serde(with = "sec_core::duration::option")]
+    pub for_at_most: Option<Duration>,
+    /// Below how many units the next batch is fetched ahead. Default: half of the batch.
+    pub renew_below: Option<u64>,
+    /// How many keys are leased at once, at least. Default: 1024.
+    pub keys: Option<usize>,
 }
 
 const HEADERS: &str = "ietf, legacy";
@@ -92,9 +112,8 @@ impl RateLimitConfig {
     pub fn builder(&self) -> Result<LimiterBuilder, ConfigError> {
         let mut builder = Limiter::builder().capacity(self.capacity);
         for (index, tier) in self.tiers.iter().enumerate() {
-            builder = builder.with_tier(tier.tier().map_err(|(field, kind)| {
-                ConfigError::new(format!("tiers[{index}].{field}"), kind)
-            })?);
+            let made = tier.unleased().and_then(|()| tier.tier());
+            builder = builder.with_tier(made.map_err(|fault| tier_fault(index, fault))?);
         }
         Ok(builder)
     }
@@ -137,25 +156,30 @@ impl RateLimitConfig {
     }
 
     fn fields(&self) -> Result<Fields, ConfigError> {
-        let mut fields = Fields::NONE;
-        for (index, name) in self.headers.iter().enumerate() {
-            fields = fields.and(match name.as_str() {
-                "ietf" => Fields::IETF,
-                "legacy" => Fields::LEGACY,
-                _ => {
-                    return Err(ConfigError::new(
-                        format!("headers[{index}]"),
-                        unknown(HEADERS),
-                    ));
-                }
-            });
-        }
-        Ok(fields)
+        header_fields(&self.headers)
     }
 
     fn paths(&self) -> Result<PathRules, ConfigError> {
         path_rules(&self.include, &self.exclude)
     }
+}
+
+/// The header fields of a list of names.
+pub(crate) fn header_fields(names: &[String]) -> Result<Fields, ConfigError> {
+    let mut fields = Fields::NONE;
+    for (index, name) in names.iter().enumerate() {
+        fields = fields.and(match name.as_str() {
+            "ietf" => Fields::IETF,
+            "legacy" => Fields::LEGACY,
+            _ => {
+                return Err(ConfigError::new(
+                    format!("headers[{index}]"),
+                    unknown(HEADERS),
+                ));
+            }
+        });
+    }
+    Ok(fields)
 }
 
 /// The rules of two lists of prefixes.
@@ -186,10 +210,23 @@ pub(crate) fn check_share(share: f64) -> Result<(), ConfigError> {
     }
 }
 
-type Fault = (&'static str, ConfigErrorKind);
+pub(crate) type Fault = (&'static str, ConfigErrorKind);
+
+pub(crate) fn tier_fault(index: usize, (field, kind): Fault) -> ConfigError {
+    ConfigError::new(format!("tiers[{index}].{field}"), kind)
+}
 
 impl TierConfig {
-    fn tier(&self) -> Result<Tier, Fault> {
+    /// Only a store has units to lease.
+    fn unleased(&self) -> Result<(), Fault> {
+        let why = "only limiters that processes share lease their units";
+        match self.lease {
+            Some(_) => Err(("lease", ConfigErrorKind::Misused(why))),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn tier(&self) -> Result<Tier, Fault> {
         let on_exceed = match self.on_exceed.as_deref() {
             None | Some("refuse") => OnExceed::Refuse,
             Some("demand") => OnExceed::Demand,
@@ -289,11 +326,13 @@ impl Section for RateLimitConfig {
         // Each tier alone, so that all faults come at once; then together, without taking memory.
         let mut sound = true;
         for (index, tier) in self.tiers.iter().enumerate() {
-            let checked = tier.tier().and_then(|tier| tier.quota.algorithm());
+            let checked = tier.unleased().and_then(|()| {
+                let made = tier.tier()?;
+                made.quota.algorithm()?;
+                made.for_a_layer()
+            });
             sound &= checked.is_ok();
-            add(checked.map(drop).map_err(|(field, kind)| {
-                ConfigError::new(format!("tiers[{index}].{field}"), kind)
-            }));
+            add(checked.map_err(|fault| tier_fault(index, fault)));
         }
         if sound {
             add(self
@@ -317,6 +356,16 @@ impl TryFrom<&RateLimitConfig> for Limiter {
 
     fn try_from(config: &RateLimitConfig) -> Result<Self, ConfigError> {
         config.limiter()
+    }
+}
+
+impl Tier {
+    /// Whether a layer can make its key.
+    pub(crate) fn for_a_layer(&self) -> Result<(), Fault> {
+        if self.key.is_given() {
+            return Err(("key", ConfigErrorKind::GivenKey));
+        }
+        Ok(())
     }
 }
 

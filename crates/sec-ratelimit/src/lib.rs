@@ -32,6 +32,7 @@ mod limiter;
 mod lists;
 mod log;
 mod login;
+mod lookup;
 mod quota;
 mod refused;
 mod reservation;
@@ -67,7 +68,7 @@ pub use self::concurrency::{
     Concurrency, ConcurrencyConfig, ConcurrencyError, ConcurrencyFuture, ConcurrencyLayer,
     ConcurrencyRefused, ConcurrencyService, Permit,
 };
-pub use self::config::{RateLimitConfig, TierConfig};
+pub use self::config::{LeaseConfig, RateLimitConfig, TierConfig};
 pub use self::decision::{Decision, TierStanding};
 pub use self::error::{ConfigError, ConfigErrorKind};
 pub use self::fixed::{FixedState, FixedWindow};
@@ -84,22 +85,26 @@ pub use self::log::ExactLog;
 pub use self::login::{
     LoginAttempt, LoginLimit, LoginLimitConfig, LoginRefusal, LoginTierConfig, Proof,
 };
+pub use self::lookup::{
+    LimitLookup, LimitLookupFuture, LimitLookupLayer, LimitLookupService, Limits, LookupError,
+};
 pub use self::quota::Quota;
 pub use self::refused::{LimitError, Refused};
 pub use self::reservation::Reservation;
 pub use self::service::{RateLimitFuture, RateLimitService};
 #[cfg(feature = "shared")]
 pub use self::shared::{
-    Ask, BlockChange, BlockChanges, BlockStore, Change, Fallback, Given, Hold, MemoryStore,
-    SharedBlock, SharedLimiter, SharedLimiterBuilder, SharedRateLimitFuture, SharedReservation,
-    SharedRule, SharedStore, SharedTier, StoreError, StoreFuture, TierGiven,
+    Ask, BlockChange, BlockChanges, BlockStore, BreakerConfig, Change, Fallback, FallbackConfig,
+    Given, Hold, Lease, MemoryStore, RememberConfig, SharedBlock, SharedLimitConfig, SharedLimiter,
+    SharedLimiterBuilder, SharedRateLimitFuture, SharedReservation, SharedRule, SharedStore,
+    SharedStores, SharedTier, StoreError, StoreFuture, TierGiven,
 };
 #[cfg(feature = "postgres")]
 pub use self::shared::{
     PostgresMigration, PostgresStore, PostgresStoreBuilder, PostgresStoreError,
 };
 #[cfg(feature = "redis")]
-pub use self::shared::{RedisStore, RedisStoreBuilder, RedisStoreError};
+pub use self::shared::{RedisStore, RedisStoreBuilder, RedisStoreConfig, RedisStoreError};
 pub use self::shed::{
     Adaptive, AdaptiveConfig, Overloaded, Priority, Shed, ShedConfig, ShedFuture, ShedLayer,
     ShedPermit, ShedService,

@@ -6,7 +6,6 @@ use sec_core::{RequestContext, RequestView};
 
 use crate::decision::{MAX_TIERS, PerTier, Policies, TierState, Verdict};
 use crate::digest::{Digest, Seed, id};
-use crate::key::caller;
 use crate::quota::Algorithm;
 use crate::store::{Ask, FastTable, Hold, Packed, Place, Seen, Shard, Table, Take};
 use crate::tier::Tier;
@@ -344,14 +343,7 @@ impl TierTable {
         let tier = &self.tier;
         let digest = tier.key.digest(seed, ctx, request);
         let digest = digest.map_err(LimitError::Missing)?;
-        let limit = match &tier.limit_for {
-            Some(limit_for) => {
-                let identity = ctx.identity();
-                let caller = caller(&identity).map_err(LimitError::Missing)?;
-                limit_for(caller.map(|principal| &**principal))
-            }
-            None => None,
-        };
+        let limit = tier.limit_of(ctx, request).map_err(LimitError::Missing)?;
         Ok(Target { digest, limit })
     }
 

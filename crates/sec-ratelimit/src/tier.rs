@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sec_core::Principal;
+use sec_core::{MissingLayer, Principal, RequestContext, RequestView};
 
 use crate::decision::Policy;
-use crate::{Key, Quota};
+use crate::key::caller;
+use crate::{Key, Limits, Quota};
 
 /// One tier of a [`Limiter`](crate::Limiter).
 ///
@@ -31,6 +32,7 @@ pub struct Tier {
     pub(crate) key: Key,
     pub(crate) on_exceed: OnExceed,
     pub(crate) limit_for: Option<LimitFor>,
+    looked_up: bool,
     pub(crate) capacity: Option<usize>,
 }
 
@@ -64,6 +66,7 @@ impl Tier {
             key: key.into(),
             on_exceed: OnExceed::default(),
             limit_for: None,
+            looked_up: false,
             capacity: None,
         }
     }
@@ -88,6 +91,44 @@ impl Tier {
     {
         self.limit_for = Some(Arc::new(limit));
         self
+    }
+
+    /// Takes the limit from the [`Limits`] in the request's extensions, where
+    /// [`LimitLookupLayer`](crate::LimitLookupLayer) put them; where they say nothing of this tier, that of
+    /// [`limit_for`](Self::limit_for), or the quota's own. What a limit means is as there. Default: no.
+    ///
+    /// With it, a request without such an extension is answered 500: the layer is missing.
+    pub fn limit_looked_up(mut self) -> Self {
+        self.looked_up = true;
+        self
+    }
+
+    /// Whether callers may have limits of their own.
+    pub(crate) fn has_own_limits(&self) -> bool {
+        self.looked_up || self.limit_for.is_some()
+    }
+
+    /// The limit of who makes the request, if it is not the quota's.
+    #[inline]
+    pub(crate) fn limit_of(
+        &self,
+        ctx: &RequestContext,
+        request: RequestView<'_>,
+    ) -> Result<Option<u64>, MissingLayer> {
+        if self.looked_up {
+            let limits = request.extensions.get::<Limits>();
+            let missing = || MissingLayer::new("sec_ratelimit::LimitLookupLayer");
+            if let Some(limit) = limits.ok_or_else(missing)?.of(&self.name) {
+                return Ok(Some(limit));
+            }
+        }
+        match &self.limit_for {
+            Some(limit_for) => {
+                let identity = ctx.identity();
+                Ok(limit_for(caller(&identity)?.map(|principal| &**principal)))
+            }
+            None => Ok(None),
+        }
     }
 
     /// How many keys this tier remembers at least. Default: the limiter's

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::Escalate;
 
@@ -13,8 +13,9 @@ use super::Escalate;
 pub struct BanConfig {
     /// After how many refusals of one key a block begins. Default: 10.
     pub after: u32,
-    /// The lengths of its blocks, in seconds; the last repeats. Default: 300, 3600, 86400.
-    pub lengths: Vec<u64>,
+    /// The lengths of its blocks, such as `["5m", "1h"]`; the last repeats. Default: 5 min, 1 h, one day.
+    #[serde(deserialize_with = "durations")]
+    pub lengths: Vec<Duration>,
     /// In what time that many refusals must come. Default: 10 min.
     #[serde(with = "sec_core::duration")]
     pub within: Duration,
@@ -30,11 +31,7 @@ pub struct BanConfig {
 impl BanConfig {
     /// The settings, for what only code can add.
     pub fn escalate(&self) -> Escalate {
-        let lengths = self
-            .lengths
-            .iter()
-            .map(|length| Duration::from_secs(*length));
-        Escalate::after(self.after, lengths)
+        Escalate::after(self.after, self.lengths.iter().copied())
             .within(self.within)
             .forgive_after(self.forgive_after)
             .capacity(self.capacity)
@@ -46,11 +43,20 @@ impl Default for BanConfig {
     fn default() -> Self {
         Self {
             after: 10,
-            lengths: vec![300, 3600, 86_400],
+            lengths: [300, 3600, 86_400].map(Duration::from_secs).into(),
             within: Duration::from_secs(600),
             forgive_after: Duration::from_secs(86_400),
             capacity: 65_536,
             widen: true,
         }
     }
+}
+
+/// Each as text or as whole seconds.
+fn durations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Duration>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct Length(#[serde(with = "sec_core::duration")] Duration);
+    let lengths = Vec::<Length>::deserialize(deserializer)?;
+    Ok(lengths.into_iter().map(|Length(length)| length).collect())
 }

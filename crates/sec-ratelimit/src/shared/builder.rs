@@ -8,14 +8,15 @@ use sec_core::{Clock, EventSink, Secret, SystemClock, TracingSink};
 
 use super::breaker::{Breaker, Breakers};
 use super::denials::Denials;
+use super::lease::{Leases, Terms};
 use super::limiter::{Inner, LocalShare, OnError};
 use super::store::SharedStore;
 use crate::decision::Policies;
 use crate::digest::Seed;
 use crate::quota::nanos;
 use crate::{
-    ConfigError, ConfigErrorKind, Key, Limiter, LimiterBuilder, Quota, SharedLimiter, Statistics,
-    Tier,
+    ConfigError, ConfigErrorKind, Key, Lease, Limiter, LimiterBuilder, Quota, SharedLimiter,
+    Statistics, Tier,
 };
 
 /// Who decides while the store does not answer.
@@ -39,16 +40,11 @@ pub enum Fallback {
 /// Builds a [`SharedLimiter`].
 #[must_use = "a limiter exists once `build` is called"]
 pub struct SharedLimiterBuilder {
-    name: String,
+    pub(super) numbers: Numbers,
     store: Arc<dyn SharedStore>,
     secret: Secret<Vec<u8>>,
     tiers: Vec<Tier>,
-    fallback: Fallback,
-    deadline: Duration,
-    failures: u32,
-    pause: Duration,
-    denials: usize,
-    longest_denial: Duration,
+    leases: Vec<(String, Lease)>,
     statistics: bool,
     clock: Arc<dyn Clock>,
     sink: Arc<dyn EventSink>,
@@ -57,16 +53,11 @@ pub struct SharedLimiterBuilder {
 impl SharedLimiterBuilder {
     pub(super) fn new(name: String, store: Arc<dyn SharedStore>, secret: Secret<Vec<u8>>) -> Self {
         Self {
-            name,
+            numbers: Numbers::new(name),
             store,
             secret,
             tiers: Vec::new(),
-            fallback: Fallback::Local { nodes: 1 },
-            deadline: Duration::from_millis(50),
-            failures: 5,
-            pause: Duration::from_secs(1),
-            denials: 1024,
-            longest_denial: Duration::from_secs(1),
+            leases: Vec::new(),
             statistics: false,
             clock: SystemClock::shared(),
             sink: Arc::new(TracingSink),
@@ -90,14 +81,14 @@ impl SharedLimiterBuilder {
     /// Who decides while the store does not answer. Default: `Fallback::Local { nodes: 1 }`, each
     /// process by itself with the whole limits; say how many processes there are.
     pub fn on_store_error(mut self, fallback: Fallback) -> Self {
-        self.fallback = fallback;
+        self.numbers.fallback = fallback;
         self
     }
 
     /// How long a decision may take, connecting included; beyond it the fallback decides. Default:
     /// 50 ms, from 1 ms to 10 s. A request waits for no longer than this.
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+        self.numbers.deadline = deadline;
         self
     }
 
@@ -107,20 +98,20 @@ impl SharedLimiterBuilder {
     /// `rate_limit_store`, whose detail `state` is `open`, `half-open` or `closed`. A store of several
     /// [parts](SharedStore::parts) is counted and paused part by part; the detail `part` says which.
     pub fn breaker(mut self, failures: u32, pause: Duration) -> Self {
-        self.failures = failures;
-        self.pause = pause;
+        self.numbers.failures = failures;
+        self.numbers.pause = pause;
         self
     }
 
     /// How many refusals are remembered, and for how long at most. Default: 1024, and one second; 0
-    /// remembers none. About 700 bytes each, and as much again once it was asked for.
+    /// remembers none. About 700 bytes each.
     ///
     /// A request with the same subjects, limits and cost is refused from memory until the wait of
     /// its refusal is over, or this time, whichever is shorter; any other cost asks the store. What
     /// **another** process gives back or resets in the meantime is seen only afterwards.
     pub fn remember_refusals(mut self, count: usize, longest: Duration) -> Self {
-        self.denials = count;
-        self.longest_denial = longest;
+        self.numbers.denials = count;
+        self.numbers.longest_denial = longest;
         self
     }
 
@@ -146,46 +137,36 @@ impl SharedLimiterBuilder {
         self
     }
 
+    /// Leases the tier of this name: its units are taken from the store in batches, and handed out from
+    /// memory. Default: none is leased. See [`Lease`] for the bound on what that may admit too much.
+    pub fn lease(mut self, tier: impl Into<String>, lease: Lease) -> Self {
+        self.leases.push((tier.into(), lease));
+        self
+    }
+
     /// Builds the limiter. Asks the store nothing.
     ///
     /// # Errors
     ///
     /// [`ConfigError`] as for a [`Limiter`](crate::LimiterBuilder::build), and for the name, the
-    /// secret and the numbers of this builder.
+    /// secret, the numbers of this builder and its leases.
     pub fn build(self) -> Result<SharedLimiter, ConfigError> {
-        let fault = |field: &str, kind| Err(ConfigError::new(field, kind));
-        let range = |least, most| ConfigErrorKind::OutOfRange { least, most };
-        if !is_store_name(&self.name) {
-            return fault("name", ConfigErrorKind::StoreName);
+        let numbers = self.numbers.faults().into_iter();
+        let secret = check_secret(&self.secret);
+        if let Some(fault) = numbers.chain(secret.err()).next() {
+            return Err(fault);
         }
-        if self.secret.expose().len() < 32 {
-            return fault("secret", ConfigErrorKind::ShortKey);
-        }
-        if !(1..=10_000).contains(&self.deadline.as_millis()) {
-            return fault("deadline (milliseconds)", range(1, 10_000));
-        }
-        if self.failures == 0 {
-            return fault("breaker.failures", range(1, u32::MAX.into()));
-        }
-        if self.pause.is_zero() || self.pause > Quota::MAX_PER {
-            return fault("breaker.pause", ConfigErrorKind::Window);
-        }
-        if self.denials > 1 << 20 {
-            return fault("remember_refusals.count", range(0, 1 << 20));
-        }
-        let nodes = match self.fallback {
-            Fallback::Local { nodes: 0 } => {
-                return fault("on_store_error.nodes", range(1, u32::MAX.into()));
-            }
-            Fallback::Local { nodes } => u64::from(nodes),
-            Fallback::Open | Fallback::Closed => 1,
-        };
-
         // The rules of a limiter in memory hold for the tiers as they were written.
         let written = self.tiers.iter().cloned();
         written
             .fold(Limiter::builder(), LimiterBuilder::with_tier)
             .memory()?;
+        let terms = self.terms()?;
+
+        let nodes = match self.numbers.fallback {
+            Fallback::Local { nodes } => u64::from(nodes),
+            Fallback::Open | Fallback::Closed => 1,
+        };
         let divided = self.tiers.iter().cloned().map(|mut tier| {
             tier.quota = tier.quota.divided(nodes);
             tier
@@ -193,7 +174,7 @@ impl SharedLimiterBuilder {
         let local = divided
             .fold(Limiter::builder(), LimiterBuilder::with_tier)
             .clock(self.clock.clone());
-        let on_error = match self.fallback {
+        let on_error = match self.numbers.fallback {
             Fallback::Open => OnError::Open,
             Fallback::Closed => OnError::Closed,
             Fallback::Local { .. } => OnError::Local(LocalShare {
@@ -205,19 +186,22 @@ impl SharedLimiterBuilder {
         let statistics = self
             .statistics
             .then(|| Statistics::over(self.tiers.iter(), &policies));
-        let name: Arc<str> = self.name.into();
+        let name: Arc<str> = self.numbers.name.into();
+        let (failures, pause) = (self.numbers.failures, self.numbers.pause);
         let breakers = Breakers::new(&self.store, |part| {
             let (clock, sink) = (self.clock.clone(), self.sink.clone());
-            Breaker::new(part, name.clone(), self.failures, self.pause, clock, sink)
+            Breaker::new(part, name.clone(), failures, pause, clock, sink)
         });
-        let one_subject = match &*self.tiers {
-            [only] => !only.key.is_global(),
-            [first, rest @ ..] => {
-                !first.key.is_global()
-                    && rest.iter().all(|tier| tier.key.is_same_subject(&first.key))
-            }
-            [] => false,
-        };
+        let tiers = self.tiers.iter().zip(&terms);
+        let mut rest = tiers.filter(|(_, terms)| terms.is_none());
+        let one_subject = rest.next().is_some_and(|(first, _)| {
+            !first.key.is_global() && rest.all(|(tier, _)| tier.key.is_same_subject(&first.key))
+        });
+        let memory = nanos(self.numbers.longest_denial);
+        let leases = terms.iter().any(Option::is_some).then(|| {
+            let none = self.numbers.denials == 0;
+            Leases::new(terms, if none { 0 } else { memory })
+        });
         Ok(SharedLimiter::from(Inner {
             policies,
             statistics,
@@ -230,26 +214,118 @@ impl SharedLimiterBuilder {
             one_subject,
             seed: Seed::of_secret(self.secret.expose()),
             store: self.store,
-            deadline: self.deadline,
+            deadline: self.numbers.deadline,
             breakers,
             name,
-            denials: Denials::new(self.denials, nanos(self.longest_denial)),
+            denials: Denials::new(self.numbers.denials, memory),
+            leases,
             on_error,
             clock: self.clock,
         }))
     }
+
+    /// The leases of the tiers.
+    fn terms(&self) -> Result<Vec<Option<Terms>>, ConfigError> {
+        let known = |name: &str| self.tiers.iter().any(|tier| tier.name == name);
+        if self.leases.iter().any(|(name, _)| !known(name)) {
+            let names: Vec<_> = self.tiers.iter().map(|tier| &*tier.name).collect();
+            let expected = names.join(", ");
+            return Err(ConfigError::new(
+                "lease",
+                ConfigErrorKind::Unknown { expected },
+            ));
+        }
+        let tiers = self.tiers.iter().enumerate();
+        let terms = tiers.map(|(index, tier)| {
+            // The last word counts.
+            let mut leases = self.leases.iter().rev();
+            let lease = leases.find(|(name, _)| *name == tier.name);
+            shared_terms(tier, lease.map(|(_, lease)| lease))
+                .map_err(|(field, kind)| ConfigError::new(format!("tiers[{index}].{field}"), kind))
+        });
+        terms.collect()
+    }
 }
 
-impl fmt::Debug for SharedLimiterBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedLimiterBuilder")
-            .field("name", &self.name)
-            .field("store", &self.store)
-            .field("tiers", &self.tiers)
-            .field("fallback", &self.fallback)
-            .field("deadline", &self.deadline)
-            .finish_non_exhaustive()
+/// What must be right of a shared limiter beside its tiers.
+#[derive(Clone, Debug)]
+pub(super) struct Numbers {
+    pub(super) name: String,
+    pub(super) fallback: Fallback,
+    pub(super) deadline: Duration,
+    pub(super) failures: u32,
+    pub(super) pause: Duration,
+    pub(super) denials: usize,
+    pub(super) longest_denial: Duration,
+}
+
+impl Numbers {
+    pub(super) fn new(name: String) -> Self {
+        Self {
+            name,
+            fallback: Fallback::Local { nodes: 1 },
+            deadline: Duration::from_millis(50),
+            failures: 5,
+            pause: Duration::from_secs(1),
+            denials: 1024,
+            longest_denial: Duration::from_secs(1),
+        }
     }
+
+    /// The one set of rules for them, all faults at once.
+    pub(super) fn faults(&self) -> Vec<ConfigError> {
+        let range = |least, most| ConfigErrorKind::OutOfRange { least, most };
+        let in_time = self.deadline >= Duration::from_millis(1);
+        let pauses = !self.pause.is_zero() && self.pause <= Quota::MAX_PER;
+        let checks = [
+            (
+                is_store_name(&self.name),
+                "name",
+                ConfigErrorKind::StoreName,
+            ),
+            (
+                in_time && self.deadline <= Duration::from_secs(10),
+                "deadline",
+                ConfigErrorKind::Misused("must be from 1 ms to 10 s"),
+            ),
+            (
+                self.failures > 0,
+                "breaker.failures",
+                range(1, u32::MAX.into()),
+            ),
+            (pauses, "breaker.pause", ConfigErrorKind::Window),
+            (
+                self.denials <= 1 << 20,
+                "remember_refusals.count",
+                range(0, 1 << 20),
+            ),
+            (
+                self.fallback != Fallback::Local { nodes: 0 },
+                "on_store_error.local",
+                range(1, u32::MAX.into()),
+            ),
+        ];
+        let wrong = checks.into_iter().filter(|(right, ..)| !right);
+        wrong
+            .map(|(_, field, kind)| ConfigError::new(field, kind))
+            .collect()
+    }
+}
+
+pub(super) fn check_secret(secret: &Secret<Vec<u8>>) -> Result<(), ConfigError> {
+    if secret.expose().len() < 32 {
+        return Err(ConfigError::new("secret", ConfigErrorKind::ShortKey));
+    }
+    Ok(())
+}
+
+/// What a tier must be so that a store can decide it, and its lease.
+pub(super) fn shared_terms(
+    tier: &Tier,
+    lease: Option<&Lease>,
+) -> Result<Option<Terms>, (&'static str, ConfigErrorKind)> {
+    let rule = tier.quota.shared_rule(None);
+    lease.map(|lease| lease.terms(tier, rule)).transpose()
 }
 
 /// Whether a store's keys can carry the name as it is.
@@ -257,4 +333,17 @@ pub(crate) fn is_store_name(name: &str) -> bool {
     let usable =
         |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
     (1..=64).contains(&name.len()) && name.bytes().all(usable)
+}
+
+impl fmt::Debug for SharedLimiterBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedLimiterBuilder")
+            .field("name", &self.numbers.name)
+            .field("store", &self.store)
+            .field("tiers", &self.tiers)
+            .field("leases", &self.leases)
+            .field("fallback", &self.numbers.fallback)
+            .field("deadline", &self.numbers.deadline)
+            .finish_non_exhaustive()
+    }
 }

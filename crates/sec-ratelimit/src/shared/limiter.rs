@@ -3,20 +3,19 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sec_core::{Clock, RequestContext, RequestView, Secret};
-use tokio::time::timeout_at;
 
 use super::breaker::Breakers;
 use super::denials::Denials;
 use super::given::{Frame, degrade};
+use super::lease::Leases;
 use super::reservation::Held;
-use super::store::{Ask, Change, Given, Hold, SharedStore, SharedTier, StoreError, StoreFuture};
+use super::store::{Ask, Change, Given, Hold, SharedStore, SharedTier, StoreError, TierGiven};
 use super::targets::{Target, Targets, askable};
 use crate::decision::Policies;
 use crate::digest::{Digest, Seed};
-use crate::key::caller;
 use crate::quota::nanos;
 use crate::{
     Decision, LimitError, Limiter, Refused, SharedLimiterBuilder, SharedReservation, Statistics,
@@ -66,13 +65,15 @@ pub(super) struct Inner {
     pub(super) names: Vec<Arc<str>>,
     pub(super) policies: Arc<Policies>,
     pub(super) statistics: Option<Statistics>,
-    /// All tiers count the same subject, and none of them everyone.
+    /// All tiers that are not leased count the same subject, and none of them everyone.
     pub(super) one_subject: bool,
     pub(super) seed: Seed,
     pub(super) store: Arc<dyn SharedStore>,
     pub(super) deadline: Duration,
     pub(super) breakers: Breakers,
     pub(super) denials: Denials,
+    /// `None`: no tier is leased.
+    pub(super) leases: Option<Leases>,
     pub(super) on_error: OnError,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -140,8 +141,12 @@ impl SharedLimiter {
         cost: u64,
     ) -> Result<Decision, LimitError> {
         let wanted = self.wanted(subjects.as_ref(), cost)?;
-        match self.ask(&wanted, false).await {
-            Ok((decision, _)) => Ok(decision),
+        let peeked = match &self.0.leases {
+            None => self.ask(&wanted, false).await.map(|(decision, _)| decision),
+            Some(leases) => self.peek_leased(leases, &wanted).await,
+        };
+        match peeked {
+            Ok(decision) => Ok(decision),
             Err(error) => match &self.0.on_error {
                 OnError::Open => Ok(self.frame(&wanted).unasked()),
                 OnError::Closed => Err(LimitError::Store(error)),
@@ -202,7 +207,8 @@ impl SharedLimiter {
 
     /// Forgets these subjects' counters in every tier, a shared one such as a global one included,
     /// for all processes at once. The others believe a refusal that they
-    /// [remember](SharedLimiterBuilder::remember_refusals) for as long as they are told to.
+    /// [remember](SharedLimiterBuilder::remember_refusals), and hand out what they have
+    /// [leased](crate::Lease), for as long as they are told to.
     ///
     /// # Errors
     ///
@@ -211,8 +217,10 @@ impl SharedLimiter {
     pub async fn reset<'a>(&self, subjects: impl AsRef<[Subject<'a>]>) -> Result<(), LimitError> {
         let wanted = self.wanted(subjects.as_ref(), 0)?;
         let deadline = self.deadline();
-        let reset = self.0.store.reset(&wanted.ask, deadline);
-        let reset = self.guarded(&wanted.ask, deadline, reset).await;
+        let reset = match &self.0.leases {
+            None => self.forgotten(&wanted.ask, deadline).await,
+            Some(leases) => self.reset_leased(leases, &wanted, deadline).await,
+        };
         self.0.denials.clear();
         reset.map_err(LimitError::Store)
     }
@@ -247,15 +255,24 @@ impl SharedLimiter {
 
     async fn taken(&self, wanted: &Wanted) -> Result<(Decision, Held), LimitError> {
         let cost = wanted.ask.cost;
-        let (decision, held) = match self.ask(wanted, true).await {
-            Ok((decision, given)) => {
-                if !decision.is_allowed() {
+        let asked = match &self.0.leases {
+            None => self.ask(wanted, true).await.map(|(decision, given)| {
+                let holds = given.tiers.iter().map(|tier| tier.hold).collect();
+                (decision, Held::Store(holds), true)
+            }),
+            Some(leases) => self.ask_leased(leases, wanted).await.map(|asked| {
+                let held = Held::Leased(Box::new(asked.leased));
+                (asked.decision, held, asked.remember)
+            }),
+        };
+        let (decision, held) = match asked {
+            Ok((decision, held, remember)) => {
+                if remember && !decision.is_allowed() {
                     let denials = &self.0.denials;
                     let now = nanos(self.0.clock.monotonic());
                     denials.keep(denials.key(&wanted.ask), &decision, now);
                 }
-                let holds = given.tiers.iter().map(|tier| tier.hold).collect();
-                (decision, Held::Store(holds))
+                (decision, held)
             }
             Err(error) => match &self.0.on_error {
                 OnError::Open => (self.frame(wanted).unasked(), Held::Nothing),
@@ -278,9 +295,13 @@ impl SharedLimiter {
 
     async fn ask(&self, wanted: &Wanted, take: bool) -> Result<(Decision, Given), StoreError> {
         let deadline = self.deadline();
-        let decide = self.0.store.decide(&wanted.ask, take, deadline);
-        let given = self.guarded(&wanted.ask, deadline, decide).await?;
+        let given = self.decided(&wanted.ask, take, deadline).await?;
         Ok((self.frame(wanted).decision(&given)?, given))
+    }
+
+    /// Before something is given back to the subjects of a request.
+    pub(super) fn forget_refusal(&self, wanted: &Wanted) {
+        self.0.denials.forget(self.0.denials.key(&wanted.ask));
     }
 
     pub(super) async fn settle(
@@ -289,36 +310,10 @@ impl SharedLimiter {
         holds: &[Hold],
         change: Change,
     ) -> Result<Decision, StoreError> {
-        if matches!(change, Change::GiveBack(_)) {
-            self.0.denials.forget(self.0.denials.key(&wanted.ask));
-        }
         let deadline = self.deadline();
-        let settle = self.0.store.settle(&wanted.ask, holds, change, deadline);
-        let given = self.guarded(&wanted.ask, deadline, settle).await?;
+        let given = self.settled(&wanted.ask, holds, change, deadline);
+        let given = given.await?;
         self.frame(wanted).decision(&given)
-    }
-
-    /// Asks the store, unless the part concerned has a pause, and for no longer than until the
-    /// deadline.
-    async fn guarded<T>(
-        &self,
-        ask: &Ask,
-        deadline: Instant,
-        call: StoreFuture<'_, T>,
-    ) -> Result<T, StoreError> {
-        let pass = self.0.breakers.enter(&*self.0.store, ask);
-        let pass = pass.ok_or(StoreError::Paused)?;
-        let result = match timeout_at(deadline.into(), call).await {
-            Ok(result) => result,
-            Err(_) => Err(StoreError::Deadline),
-        };
-        pass.tell(result.as_ref().map(|_| ()));
-        result
-    }
-
-    fn deadline(&self) -> Instant {
-        let now = Instant::now();
-        now.checked_add(self.0.deadline).unwrap_or(now)
     }
 
     fn frame<'a>(&'a self, wanted: &'a Wanted) -> Frame<'a> {
@@ -327,6 +322,15 @@ impl SharedLimiter {
             quotas: &wanted.quotas,
             ask: &wanted.ask,
         }
+    }
+
+    /// The decision of a row of answers, one per tier.
+    pub(super) fn framed(
+        &self,
+        wanted: &Wanted,
+        tiers: Vec<TierGiven>,
+    ) -> Result<Decision, StoreError> {
+        self.frame(wanted).decision(&Given { tiers })
     }
 
     fn wanted(&self, subjects: &[Subject<'_>], cost: u64) -> Result<Wanted, SubjectError> {
@@ -353,14 +357,7 @@ impl SharedLimiter {
         let mut targets = Targets::default();
         for tier in &self.0.tiers {
             let digest = tier.key.digest(self.0.seed, ctx, request);
-            let limit = match &tier.limit_for {
-                Some(limit_for) => {
-                    let identity = ctx.identity();
-                    let caller = caller(&identity).map_err(LimitError::Missing)?;
-                    limit_for(caller.map(|principal| &**principal))
-                }
-                None => None,
-            };
+            let limit = tier.limit_of(ctx, request).map_err(LimitError::Missing)?;
             targets.push((digest.map_err(LimitError::Missing)?, limit));
         }
         Ok(targets)
@@ -368,8 +365,11 @@ impl SharedLimiter {
 
     fn asked(&self, targets: &Targets, cost: u64) -> Result<Wanted, SubjectError> {
         let targets = targets.rows();
-        let first = targets.first().map(|(digest, _)| *digest);
-        let apart = targets.iter().any(|(digest, _)| Some(*digest) != first);
+        let leased = |tier| self.0.leases.as_ref().and_then(|leases| leases.terms(tier));
+        let rest = targets.iter().enumerate();
+        let mut rest = rest.filter(|(tier, _)| leased(*tier).is_none());
+        let first = rest.next().map(|(_, (digest, _))| *digest);
+        let apart = rest.any(|(_, (digest, _))| Some(*digest) != first);
         if self.0.one_subject && apart {
             return Err(SubjectError::Apart);
         }

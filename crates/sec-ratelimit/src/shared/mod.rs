@@ -1,15 +1,18 @@
 //! Limits that several processes share through a store.
 //!
 //! `store.rs` says what a store is asked, `memory.rs`, `redis/` and `postgres/` answer it. `limiter.rs` asks, with
-//! what belongs to any store that can be slow or away: a deadline, a circuit breaker, a fallback, and
-//! a memory of refusals.
+//! what belongs to any store that can be slow or away: a deadline, a circuit breaker, a fallback,
+//! a memory of refusals, and `lease/`, which takes units in batches.
 
 mod blocks;
 mod breaker;
 mod builder;
+mod calls;
+mod config;
 mod counted;
 mod denials;
 mod given;
+mod lease;
 mod limiter;
 mod memory;
 mod memory_blocks;
@@ -21,11 +24,14 @@ mod reservation;
 mod rule;
 mod service;
 mod store;
+mod stores;
 mod targets;
 
 pub use self::blocks::{BlockChange, BlockChanges, BlockStore, SharedBlock};
 pub(crate) use self::builder::is_store_name;
 pub use self::builder::{Fallback, SharedLimiterBuilder};
+pub use self::config::{BreakerConfig, FallbackConfig, RememberConfig, SharedLimitConfig};
+pub use self::lease::Lease;
 pub use self::limiter::SharedLimiter;
 pub use self::memory::MemoryStore;
 #[cfg(feature = "postgres")]
@@ -33,10 +39,11 @@ pub use self::postgres::{
     PostgresMigration, PostgresStore, PostgresStoreBuilder, PostgresStoreError,
 };
 #[cfg(feature = "redis")]
-pub use self::redis::{RedisStore, RedisStoreBuilder, RedisStoreError};
+pub use self::redis::{RedisStore, RedisStoreBuilder, RedisStoreConfig, RedisStoreError};
 pub use self::reservation::SharedReservation;
 pub use self::rule::SharedRule;
 pub use self::service::SharedRateLimitFuture;
 pub use self::store::{
     Ask, Change, Given, Hold, SharedStore, SharedTier, StoreError, StoreFuture, TierGiven,
 };
+pub use self::stores::SharedStores;

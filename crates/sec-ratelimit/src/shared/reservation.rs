@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::given::degrade;
+use super::lease::Leased;
 use super::limiter::Wanted;
 use super::store::{Change, Hold, StoreError};
 use crate::{Decision, Quota, Reservation, SharedLimiter};
@@ -10,7 +11,8 @@ use crate::{Decision, Quota, Reservation, SharedLimiter};
 /// A cost taken from every tier of a [`SharedLimiter`], to be settled once its outcome is known: what
 /// [`Reservation`] is for a limiter in memory. **Dropped unsettled it stays counted.**
 ///
-/// What the fallback took is settled with the fallback.
+/// What the fallback took is settled with the fallback, and what came from a [lease](crate::Lease) with
+/// the lease, while it lives.
 #[must_use = "dropped unsettled, the reservation stays counted"]
 pub struct SharedReservation {
     limiter: SharedLimiter,
@@ -22,6 +24,7 @@ pub struct SharedReservation {
 /// Where the cost was taken.
 pub(super) enum Held {
     Store(Vec<Hold>),
+    Leased(Box<Leased>),
     Local(Box<Reservation>),
     Nothing,
 }
@@ -83,9 +86,21 @@ impl SharedReservation {
     }
 
     async fn settle(self, change: Change) -> Result<Decision, StoreError> {
+        if matches!(change, Change::GiveBack(1..)) {
+            self.limiter.forget_refusal(&self.wanted);
+        }
         match self.held {
             _ if change == Change::GiveBack(0) => Ok(self.decision),
             Held::Store(holds) => self.limiter.settle(&self.wanted, &holds, change).await,
+            Held::Leased(leased) => match &self.limiter.0.leases {
+                Some(leases) => {
+                    let settle = self
+                        .limiter
+                        .settle_leased(leases, &self.wanted, &leased, change);
+                    settle.await
+                }
+                None => Ok(self.decision),
+            },
             Held::Local(taken) => {
                 let mut decision = match change {
                     Change::GiveBack(units) => {

@@ -155,6 +155,21 @@ fn each_wrong_value_is_reported_at_its_path() {
             "header name",
         ),
         (
+            tier(json!({"name": "x", "preset": "api", "key": "given"})),
+            "tiers[1].key",
+            "given by the caller",
+        ),
+        (
+            tier(json!({"name": "x", "preset": "api", "key": "ip+given"})),
+            "tiers[1].key",
+            "given by the caller",
+        ),
+        (
+            tier(json!({"name": "x", "preset": "api", "lease": {"units": 5}})),
+            "tiers[1].lease",
+            "processes share",
+        ),
+        (
             tier(json!({"name": "x", "preset": "api", "on_exceed": "ban"})),
             "tiers[1].on_exceed",
             "demand",
@@ -215,4 +230,32 @@ fn all_faults_are_reported_at_once_and_unknown_keys_refused() {
         let error = serde_json::from_value::<RateLimitConfig>(unknown).unwrap_err();
         assert!(error.to_string().contains("unknown field"), "{error}");
     }
+}
+
+#[test]
+fn blocks_have_lengths_as_text_or_seconds() {
+    let lengths = |value: Value| {
+        let section = json!({"tiers": [{"name": "x", "preset": "api"}], "ban": {"lengths": value}});
+        serde_json::from_value::<RateLimitConfig>(section)
+            .map(|config| (FieldFaults::of(&config), config.ban.unwrap().lengths))
+    };
+    let (faults, read) = lengths(json!(["5m", "1h30m", 86_400])).unwrap();
+    assert!(faults.is_empty());
+    assert_eq!(read, [300, 5400, 86_400].map(Duration::from_secs));
+    let error = lengths(json!(["5m", "1 hour"])).unwrap_err();
+    assert!(error.to_string().contains("use w, d, h"), "{error}");
+    let (faults, _) = lengths(json!([])).unwrap();
+    assert_eq!(faults.iter().next().unwrap().path(), "ban.lengths");
+    assert_eq!(
+        crate::BanConfig::default().lengths,
+        [300, 3600, 86_400].map(Duration::from_secs)
+    );
+}
+
+/// A limiter for the plain functions may have keys that code gives; a layer cannot.
+#[test]
+fn a_given_key_is_for_the_plain_functions() {
+    let config = parsed(json!({"tiers": [{"name": "x", "preset": "api", "key": "given"}]}));
+    assert!(config.limiter().is_ok());
+    assert_eq!(config.layer().unwrap_err().field(), "tiers[0].key");
 }

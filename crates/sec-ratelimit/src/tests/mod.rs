@@ -11,6 +11,9 @@ mod headers;
 mod keys;
 pub(crate) mod layer;
 mod log_in;
+mod lookup;
+#[cfg(feature = "shared")]
+mod shared_config;
 mod stack;
 mod tiers;
 mod windows;

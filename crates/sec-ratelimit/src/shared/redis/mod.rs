@@ -4,6 +4,7 @@ mod addresses;
 mod blocks;
 #[cfg(feature = "redis-cluster")]
 mod cluster;
+mod config;
 mod exchange;
 mod lanes;
 mod script;
@@ -21,6 +22,7 @@ use deadpool_redis::redis::{Cmd, Value, cmd};
 use self::addresses::Addresses;
 #[cfg(feature = "redis-cluster")]
 use self::cluster::Cluster;
+pub use self::config::RedisStoreConfig;
 use self::exchange::{Script, exchange};
 use self::lanes::Lanes;
 use self::script::{Operation, Place};
@@ -41,7 +43,8 @@ use super::store::{Ask, Change, Given, Hold, SharedStore, StoreError, StoreFutur
 /// Keys are `prefix:v1:{limiter}:tier:digest`. The digest is 128 bits under the limiter's secret, so
 /// nothing a client sends can reach a key, and nobody can read whom it counts. All keys of a decision
 /// share one hash tag, the limiter's name, or that name and the subject's digest when all tiers
-/// count one subject. A limiter with a global tier therefore lives in one slot of a cluster.
+/// count one subject. A limiter with a global tier therefore lives in one slot of a cluster, unless that
+/// tier is [leased](crate::Lease): the others are then placed by their one subject.
 ///
 /// Connecting happens when the first request needs it: a service starts without its Redis. A few
 /// multiplexed connections carry all requests; one that fails, or that does not answer by a request's

@@ -144,7 +144,7 @@ async fn settings_that_cannot_be_used_are_named() {
     assert_eq!(field(builder("", 32)), "name");
     assert_eq!(field(builder("a", 31)), "secret");
     let wrong = builder("a", 32).on_store_error(Fallback::Local { nodes: 0 });
-    assert_eq!(field(wrong), "on_store_error.nodes");
+    assert_eq!(field(wrong), "on_store_error.local");
     assert_eq!(field(builder("a", 32).breaker(0, HOUR)), "breaker.failures");
     let wrong = builder("a", 32).tier("u", Quota::per(0, HOUR), Key::ip());
     assert_eq!(field(wrong), "tiers[1].limit");

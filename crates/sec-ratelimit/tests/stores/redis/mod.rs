@@ -6,6 +6,7 @@ pub(crate) mod cluster;
 mod faults;
 mod keys;
 mod layer;
+mod leases;
 mod moments;
 pub(crate) mod sentinel;
 mod server;

@@ -1,0 +1,271 @@
+//! The form of a shared limiter in a configuration file.
+
+use std::time::Duration;
+
+use sec_core::{FieldFaults, Secret, SecretString, Section};
+use serde::Deserialize;
+
+use super::builder::{Numbers, check_secret, shared_terms};
+use crate::config::{check_share, header_fields, path_rules, tier_fault};
+use crate::{
+    ConfigError, ConfigErrorKind, Fallback, Limiter, RateLimitLayer, SharedLimiter,
+    SharedLimiterBuilder, SharedStores, TierConfig,
+};
+
+/// One limiter that processes share, as a configuration file gives it: the section of
+/// [`RateLimitConfig`](crate::RateLimitConfig) with a store. What only code can say is added to
+/// [`builder`](Self::builder) or [`layer`](Self::layer).
+///
+/// `store` is a name that the service registers in [`SharedStores`]. The secret is best given by the
+/// environment (`SEC_LIMITS__SECRET` for a section `limits`).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct SharedLimitConfig {
+    /// Whether the layer does anything. Default: true.
+    pub enabled: bool,
+    /// Whether refusals are only reported. Default: false.
+    pub shadow: bool,
+    /// The header fields of answers: `ietf`, `legacy`. Default: `["ietf"]`.
+    pub headers: Vec<String>,
+    /// How much longer than needed clients are told to wait, at most, as a share of the wait: see
+    /// [`RateLimitLayer::retry_jitter`]. Default: 0.
+    pub retry_jitter: f64,
+    /// Path prefixes that are limited. Default: empty, which is all.
+    pub include: Vec<String>,
+    /// Path prefixes that are not limited. Default: none.
+    pub exclude: Vec<String>,
+    /// The limiter's name, part of every key: see [`SharedLimiter::builder`]. No default: it must be set.
+    pub name: String,
+    /// The name of the store. No default: it must be set.
+    pub store: String,
+    /// What subjects are hashed under, at least 32 bytes of text, the same for all processes. No
+    /// default: it must be set.
+    pub secret: Option<SecretString>,
+    /// How long a decision may take. Default: 50 ms, from 1 ms to 10 s.
+    #[serde(with = "sec_core::duration")]
+    pub deadline: Duration,
+    /// When a store that fails is left alone.
+    pub breaker: BreakerConfig,
+    /// Who decides while the store does not answer: `"open"`, `"closed"` or `{ local = 3 }`, a limiter
+    /// in memory with one part in three of each limit. Default: `{ local = 1 }`.
+    pub on_store_error: FallbackConfig,
+    /// Refusals that are remembered here.
+    pub remember_refusals: RememberConfig,
+    /// The tiers, one to eight; each may have a `lease`. Default: none, which is refused.
+    pub tiers: Vec<TierConfig>,
+}
+
+/// The circuit breaker of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct BreakerConfig {
+    /// After how many failures in a row. Default: 5.
+    pub failures: u32,
+    /// For how long. Default: 1 s.
+    #[serde(with = "sec_core::duration")]
+    pub pause: Duration,
+}
+
+/// The memory for refusals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct RememberConfig {
+    /// How many. Default: 1024; 0 remembers none.
+    pub count: usize,
+    /// For how long at most. Default: 1 s.
+    #[serde(with = "sec_core::duration")]
+    pub longest: Duration,
+}
+
+/// [`Fallback`] as a file gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum FallbackConfig {
+    /// Everything is admitted.
+    Open,
+    /// Everything is refused.
+    Closed,
+    /// A limiter in memory decides, in each of so many processes.
+    Local(u32),
+}
+
+impl SharedLimitConfig {
+    /// The limiter's builder, for settings that a file cannot have.
+    ///
+    /// # Errors
+    ///
+    /// The first fault, with the path of its field.
+    pub fn builder(&self, stores: &SharedStores) -> Result<SharedLimiterBuilder, ConfigError> {
+        let store = stores.get(&self.store)?;
+        let mut builder = SharedLimiter::builder(&self.name, store, self.secret()?);
+        builder.numbers = self.numbers();
+        for (index, tier) in self.tiers.iter().enumerate() {
+            if let Some(lease) = &tier.lease {
+                builder = builder.lease(&tier.name, lease.lease());
+            }
+            builder = builder.with_tier(tier.tier().map_err(|fault| tier_fault(index, fault))?);
+        }
+        Ok(builder)
+    }
+
+    /// The limiter, for the plain functions. Asks the store nothing.
+    ///
+    /// # Errors
+    ///
+    /// The first fault, with the path of its field.
+    pub fn limiter(&self, stores: &SharedStores) -> Result<SharedLimiter, ConfigError> {
+        self.builder(stores)?.build()
+    }
+
+    /// The layer.
+    ///
+    /// # Errors
+    ///
+    /// The first fault, with the path of its field.
+    pub fn layer(
+        &self,
+        stores: &SharedStores,
+    ) -> Result<RateLimitLayer<SharedLimiter>, ConfigError> {
+        self.layer_of(self.limiter(stores)?)
+    }
+
+    /// A layer with this section's settings around a limiter, which may have been built from
+    /// [`builder`](Self::builder) with more.
+    ///
+    /// # Errors
+    ///
+    /// The first fault, with the path of its field.
+    pub fn layer_of(
+        &self,
+        limiter: SharedLimiter,
+    ) -> Result<RateLimitLayer<SharedLimiter>, ConfigError> {
+        RateLimitLayer::shared(limiter)?
+            .enabled(self.enabled)
+            .shadow(self.shadow)
+            .headers(header_fields(&self.headers)?)
+            .paths(path_rules(&self.include, &self.exclude)?)
+            .retry_jitter(self.retry_jitter)
+    }
+
+    fn numbers(&self) -> Numbers {
+        Numbers {
+            name: self.name.clone(),
+            fallback: match self.on_store_error {
+                FallbackConfig::Open => Fallback::Open,
+                FallbackConfig::Closed => Fallback::Closed,
+                FallbackConfig::Local(nodes) => Fallback::Local { nodes },
+            },
+            deadline: self.deadline,
+            failures: self.breaker.failures,
+            pause: self.breaker.pause,
+            denials: self.remember_refusals.count,
+            longest_denial: self.remember_refusals.longest,
+        }
+    }
+
+    fn secret(&self) -> Result<Secret<Vec<u8>>, ConfigError> {
+        let text = self
+            .secret
+            .as_ref()
+            .map(|secret| secret.expose().as_bytes());
+        let secret = Secret::new(text.unwrap_or_default().to_vec());
+        check_secret(&secret)?;
+        Ok(secret)
+    }
+
+    /// The tiers together, without taking memory.
+    fn together(&self) -> Result<(), ConfigError> {
+        let mut builder = Limiter::builder();
+        for (index, tier) in self.tiers.iter().enumerate() {
+            builder = builder.with_tier(tier.tier().map_err(|fault| tier_fault(index, fault))?);
+        }
+        builder.memory().map(drop)
+    }
+}
+
+impl Default for SharedLimitConfig {
+    fn default() -> Self {
+        let numbers = Numbers::new(String::new());
+        Self {
+            enabled: true,
+            shadow: false,
+            headers: vec!["ietf".into()],
+            retry_jitter: 0.0,
+            include: Vec::new(),
+            exclude: Vec::new(),
+            name: numbers.name,
+            store: String::new(),
+            secret: None,
+            deadline: numbers.deadline,
+            breaker: BreakerConfig::default(),
+            on_store_error: FallbackConfig::Local(1),
+            remember_refusals: RememberConfig::default(),
+            tiers: Vec::new(),
+        }
+    }
+}
+
+impl Default for BreakerConfig {
+    fn default() -> Self {
+        let numbers = Numbers::new(String::new());
+        Self {
+            failures: numbers.failures,
+            pause: numbers.pause,
+        }
+    }
+}
+
+impl Default for RememberConfig {
+    fn default() -> Self {
+        let numbers = Numbers::new(String::new());
+        Self {
+            count: numbers.denials,
+            longest: numbers.longest_denial,
+        }
+    }
+}
+
+impl Section for SharedLimitConfig {
+    /// Reports the faults of every tier and list; the rules are those of the constructors. Whether the store's
+    /// name is known is said by [`builder`](Self::builder), which is given the stores.
+    fn check(&self, faults: &mut FieldFaults) {
+        let mut add = |result: Result<(), ConfigError>| {
+            if let Err(error) = result {
+                faults.add(error.field(), error.kind());
+            }
+        };
+        add(header_fields(&self.headers).map(drop));
+        add(path_rules(&self.include, &self.exclude).map(drop));
+        add(check_share(self.retry_jitter));
+        for fault in self.numbers().faults() {
+            add(Err(fault));
+        }
+        if self.store.is_empty() {
+            let expected = "the name of a store that the service has registered".into();
+            add(Err(ConfigError::new(
+                "store",
+                ConfigErrorKind::Unknown { expected },
+            )));
+        }
+        add(self.secret().map(drop));
+        // Each tier alone, so that all faults come at once; then together, without taking memory.
+        let mut sound = true;
+        for (index, tier) in self.tiers.iter().enumerate() {
+            let checked = tier.tier().and_then(|made| {
+                made.quota.algorithm()?;
+                let lease = tier.lease.as_ref().map(|lease| lease.lease());
+                shared_terms(&made, lease.as_ref())?;
+                made.for_a_layer()
+            });
+            sound &= checked.is_ok();
+            add(checked.map_err(|fault| tier_fault(index, fault)));
+        }
+        if sound {
+            add(self.together());
+        }
+    }
+}
