@@ -26,7 +26,6 @@ pub(crate) type PerTier<T> = SmallVec<[T; 3]>;
 ///
 /// Making one allocates nothing for up to three tiers, and its clone costs one reference count; above
 /// three, each is one allocation.
-#[derive(Clone)]
 pub struct Decision {
     pub(crate) policies: Arc<Policies>,
     pub(crate) tiers: PerTier<TierState>,
@@ -235,6 +234,16 @@ impl Deref for Policies {
 
     fn deref(&self) -> &[Policy] {
         &self.each
+    }
+}
+
+impl Clone for Decision {
+    /// In one copy, which the derived one would do tier by tier.
+    fn clone(&self) -> Self {
+        Self {
+            policies: self.policies.clone(),
+            tiers: PerTier::from_slice(&self.tiers),
+        }
     }
 }
 
