@@ -1,8 +1,8 @@
 //! The table of a limiter whose one quota fits into a word: no lock for a key that is known.
 //!
 //! A slot is sixteen bytes: 64 bits of the key's digest (its *fingerprint*), and the state as
-//! [`packed`](super::packed) has it. A decision on a known key reads one bucket of eight slots (seldom
-//! two) and changes the state with one compare-and-swap; a refusal writes nothing. Keys that are new
+//! [`packed`](super::packed) has it. A decision on a known key reads one line of four slots (for
+//! every fourth key more) and changes the state with one compare-and-swap; a refusal writes nothing. Keys that are new
 //! take the lock of their shard, so a key never gets two slots.
 //!
 //! # Why an eviction cannot race a change of state
@@ -57,10 +57,16 @@ pub(crate) struct FastTable {
     pub(crate) base: Packed,
 }
 
-/// Two cache lines.
+/// Two cache lines. A key has a slot in the line that its digest chooses, as long as that has room.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-pub(super) struct Bucket(pub(super) [Slot; BUCKET]);
+pub(super) struct Bucket(pub(super) [Line; LINES]);
+
+#[derive(Debug, Default)]
+pub(super) struct Line(pub(super) [Slot; LINE]);
+
+pub(super) const LINE: usize = 4;
+pub(super) const LINES: usize = BUCKET / LINE;
 
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
@@ -129,7 +135,7 @@ impl FastTable {
     pub(crate) fn answer(&self, sought: &Sought<'_>, ask: &Ask<'_>) -> Answer {
         let Sought { home, slot } = sought;
         if let Some((slot, _)) = slot
-            && let Some(done) = on(slot, home.key, ask, || 0)
+            && let Some(done) = on(slot, home.key, ask, |word| (ask.apply(word).0, ()))
         {
             return done.answer;
         }
@@ -141,27 +147,31 @@ impl FastTable {
     pub(crate) fn decide(&self, sought: &Sought<'_>, ask: &Ask<'_>) -> Seen {
         let Sought { home, slot } = sought;
         if let Some((slot, index)) = slot
-            && let Some(done) = on(slot, home.key, ask, || self.returned(*index, ask))
+            && let Some(done) = on(slot, home.key, ask, |word| self.taken(word, *index, ask))
         {
             return done.seen(*index);
         }
         self.decide_further(home, ask)
     }
 
-    /// Decides on a key that is not in its first bucket.
+    /// Decides on a key that is not where it would rather be.
     fn decide_further(&self, home: &Home, ask: &Ask<'_>) -> Seen {
-        if let Some((slot, index)) = self.known(self.second(home), home.key)
-            && let Some(done) = on(slot, home.key, ask, || self.returned(index, ask))
+        if let Some((slot, index)) = self.seek_further(home)
+            && let Some(done) = on(slot, home.key, ask, |word| self.taken(word, index, ask))
         {
             return done.seen(index);
         }
         self.decide_locked(home, ask)
     }
 
+    /// The state after a take, and what its refund needs.
     #[inline]
-    fn returned(&self, index: usize, ask: &Ask<'_>) -> u64 {
+    fn taken(&self, word: Word, index: usize, ask: &Ask<'_>) -> (Word, Kept) {
+        // Before the swap: see `give_back`.
         let returned = self.returned.get(index).filter(|_| ask.refundable);
-        returned.map_or(0, |sum| sum.load(Ordering::Acquire))
+        let returned = returned.map_or(0, |sum| sum.load(Ordering::Acquire));
+        let (next, mark) = ask.apply(word);
+        (next, (mark, returned))
     }
 
     /// Gives back to the state that the hold was taken from, if it is still there.
@@ -175,7 +185,7 @@ impl FastTable {
             None => {
                 let bucket = hold.index / BUCKET;
                 let shard = bucket.checked_div(self.layout.buckets).unwrap_or(0);
-                match self.slots(bucket).get(hold.index % BUCKET) {
+                match self.slot(hold.index) {
                     Some(slot) => (shard, &slot.word),
                     None => return,
                 }
@@ -243,7 +253,8 @@ impl FastTable {
         loop {
             match self.find(home, ask.now) {
                 Found::Own(slot, index) => {
-                    if let Some(done) = on(slot, home.key, ask, || self.returned(index, ask)) {
+                    if let Some(done) = on(slot, home.key, ask, |word| self.taken(word, index, ask))
+                    {
                         return done.seen(index);
                     }
                 }
@@ -251,7 +262,8 @@ impl FastTable {
                     let fresh = old.next_tenure();
                     let answer = ask.rule.answer(fresh, ask.now, ask.cost);
                     if !ask.takes(answer) {
-                        return Done::only(answer, fresh).seen(index);
+                        let (word, took) = (fresh, None);
+                        return Done { answer, word, took }.seen(index);
                     }
                     let handed_over = slot.word.compare_exchange(
                         old.0,
@@ -262,11 +274,10 @@ impl FastTable {
                     if handed_over.is_err() {
                         continue; // its key took something: judge anew
                     }
-                    let returned = self.returned(index, ask);
-                    let (word, mark) = ask.apply(fresh);
+                    let (word, kept) = self.taken(fresh, index, ask);
                     slot.key.store(home.key, Ordering::Release);
                     slot.word.store(word.0, Ordering::Release);
-                    let took = Some((mark, returned));
+                    let took = Some(kept);
                     return Done { answer, word, took }.seen(index);
                 }
                 Found::Nothing => {
@@ -276,9 +287,9 @@ impl FastTable {
                     let index = self.buckets.len().saturating_mul(BUCKET);
                     let index = index.saturating_add(home.shard);
                     let word = Word(shard.overflow.load(Ordering::Acquire));
-                    if let Some(done) =
-                        step(&shard.overflow, word, ask, || self.returned(index, ask))
-                    {
+                    if let Some(done) = step(&shard.overflow, word, ask, |word| {
+                        self.taken(word, index, ask)
+                    }) {
                         return Seen {
                             shared: true,
                             ..done.seen(index)
@@ -297,23 +308,31 @@ impl FastTable {
 }
 
 /// What a decision did to a state.
-struct Done {
+struct Done<K> {
     answer: Answer,
     /// The state now.
     word: Word,
-    /// For a refund, if something was taken: the mark, and what the slot's refunds had given back.
-    took: Option<(Mark, u64)>,
+    /// What is kept of a take, if something was taken.
+    took: Option<K>,
 }
 
-/// Decides on a known slot. `None` if it is changing hands.
+/// For a refund: the mark, and what the slot's refunds had given back.
+type Kept = (Mark, u64);
+
+/// Decides on a known slot. `None` if it is changing hands. `take` makes the next state.
 #[inline]
-fn on(slot: &Slot, key: u64, ask: &Ask<'_>, returned: impl Fn() -> u64) -> Option<Done> {
+fn on<K>(
+    slot: &Slot,
+    key: u64,
+    ask: &Ask<'_>,
+    take: impl Fn(Word) -> (Word, K),
+) -> Option<Done<K>> {
     loop {
         let word = Word(slot.word.load(Ordering::Acquire));
         if word.is_empty() || slot.key.load(Ordering::Acquire) != key {
             return None;
         }
-        let Some(done) = step(&slot.word, word, ask, &returned) else {
+        let Some(done) = step(&slot.word, word, ask, &take) else {
             continue;
         };
         if done.took.is_none() {
@@ -326,52 +345,47 @@ fn on(slot: &Slot, key: u64, ask: &Ask<'_>, returned: impl Fn() -> u64) -> Optio
 
 /// One try. `None` if the state changed meanwhile.
 #[inline]
-fn step(at: &AtomicU64, word: Word, ask: &Ask<'_>, returned: impl Fn() -> u64) -> Option<Done> {
+fn step<K>(
+    at: &AtomicU64,
+    word: Word,
+    ask: &Ask<'_>,
+    take: impl Fn(Word) -> (Word, K),
+) -> Option<Done<K>> {
     let answer = ask.rule.answer(word, ask.now, ask.cost);
     if !ask.takes(answer) {
-        return Some(Done::only(answer, word));
+        return Some(Done {
+            answer,
+            word,
+            took: None,
+        });
     }
-    // Before the swap: see `give_back`.
-    let returned = returned();
-    let (next, mark) = ask.apply(word);
+    let (next, kept) = take(word);
     let swap = at.compare_exchange_weak(word.0, next.0, Ordering::AcqRel, Ordering::Relaxed);
     swap.is_ok().then_some(Done {
         answer,
         word: next,
-        took: Some((mark, returned)),
+        took: Some(kept),
     })
 }
 
-impl Done {
-    /// Nothing was written.
-    #[inline]
-    fn only(answer: Answer, word: Word) -> Self {
-        Self {
-            answer,
-            word,
-            took: None,
-        }
-    }
-
+impl Done<Kept> {
     #[inline]
     fn seen(self, index: usize) -> Seen {
+        let word = self.word;
+        let hold = |(mark, returned): Kept| Hold {
+            index,
+            generation: u32::try_from(word.tenure()).unwrap_or(0),
+            mark: match mark {
+                Mark::Bucket(bucket) => Mark::Bucket(crate::GcraHold { returned, ..bucket }),
+                other => other,
+            },
+            fast: true,
+        };
         Seen {
             answer: self.answer,
-            word: self.word,
+            word,
             shared: false,
-            hold: self
-                .took
-                .map_or_else(Hold::default, |(mark, returned)| Hold {
-                    index,
-                    generation: u32::try_from(self.word.tenure()).unwrap_or(0),
-                    mark: match mark {
-                        Mark::Bucket(bucket) => {
-                            Mark::Bucket(crate::GcraHold { returned, ..bucket })
-                        }
-                        other => other,
-                    },
-                    fast: true,
-                }),
+            hold: self.took.map_or_else(Hold::default, hold),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Where a key may be in the table without locks, where it is, and where it would go.
 
-use super::fast::{FastTable, Slot};
+use super::fast::{FastTable, LINE, LINES, Line, Slot};
 use super::packed::Word;
 use super::sync::Ordering;
 use super::{BUCKET, scale};
@@ -11,6 +11,8 @@ pub(crate) struct Home {
     pub(super) key: u64,
     pub(super) shard: usize,
     pub(super) first: usize,
+    /// Which line of either bucket the key would have.
+    pub(super) line: usize,
     /// What the other bucket is chosen by.
     place: u64,
 }
@@ -55,27 +57,41 @@ fn choose<'a>([first, second]: [Rooms<'a>; 2]) -> Option<Room<'a>> {
     one.unused.or(elsewhere).or(one.spent)
 }
 
+impl Home {
+    fn other_line(&self) -> usize {
+        LINES.wrapping_sub(1).wrapping_sub(self.line)
+    }
+}
+
 impl FastTable {
     #[inline]
     pub(crate) fn seek(&self, digest: Digest) -> Sought<'_> {
         let home = self.home(digest);
-        let slot = self.known(home.first, home.key);
+        let slot = self.known(home.first, home.line, home.key);
         Sought { home, slot }
     }
 
-    /// The key's slot in a bucket. Compares with all of them whichever it is: a branch that depends on
-    /// what is read would be guessed wrongly, and the processor could not go on while memory answers.
+    /// The key's slot elsewhere than where it would rather be.
+    pub(super) fn seek_further(&self, home: &Home) -> Option<(&Slot, usize)> {
+        let (second, other) = (self.second(home), home.other_line());
+        self.known(home.first, other, home.key)
+            .or_else(|| self.known(second, home.line, home.key))
+            .or_else(|| self.known(second, other, home.key))
+    }
+
+    /// The key's slot in one line of a bucket. Compares with all of them whichever it is: a branch that
+    /// depends on what is read would be guessed wrongly, and the processor could not go on while memory
+    /// answers.
     #[inline]
-    pub(super) fn known(&self, bucket: usize, key: u64) -> Option<(&Slot, usize)> {
-        let slots = self.slots(bucket);
+    fn known(&self, bucket: usize, line: usize, key: u64) -> Option<(&Slot, usize)> {
+        let Line(slots) = self.line(bucket, line)?;
         let mut matches = 0_u32;
         for slot in slots.iter().rev() {
             let same = slot.key.load(Ordering::Acquire) == key;
             matches = matches.wrapping_shl(1) | u32::from(same);
         }
         let at = usize::try_from(matches.trailing_zeros()).unwrap_or(usize::MAX);
-        let index = bucket.saturating_mul(BUCKET).saturating_add(at);
-        Some((slots.get(at)?, index))
+        Some((slots.get(at)?, index(bucket, line, at)))
     }
 
     /// The key's slot, or the one it would get. Under the lock.
@@ -83,8 +99,8 @@ impl FastTable {
         let mut least: Option<(u128, Room<'_>)> = None;
         let mut rooms = [Rooms::default(), Rooms::default()];
         for (bucket, here) in [home.first, self.second(home)].into_iter().zip(&mut rooms) {
-            for (at, slot) in self.slots(bucket).iter().enumerate() {
-                let index = bucket.saturating_mul(BUCKET).saturating_add(at);
+            let lines = [home.line, home.other_line()];
+            for (slot, index) in lines.into_iter().flat_map(|line| self.slots(bucket, line)) {
                 if slot.key.load(Ordering::Acquire) == home.key {
                     return Found::Own(slot, index);
                 }
@@ -126,6 +142,7 @@ impl FastTable {
             key: key.max(1),
             shard,
             first: start.wrapping_add(scale(place.rotate_left(24), self.layout.buckets)),
+            line: scale(place.rotate_left(8), LINES),
             place,
         }
     }
@@ -141,8 +158,27 @@ impl FastTable {
         start.wrapping_add(at.checked_sub(buckets).unwrap_or(at))
     }
 
-    #[inline]
-    pub(super) fn slots(&self, bucket: usize) -> &[Slot] {
-        self.buckets.get(bucket).map_or(&[], |bucket| &bucket.0)
+    /// The slot of an index, if there is one.
+    pub(super) fn slot(&self, index: usize) -> Option<&Slot> {
+        let (bucket, at) = (index / BUCKET, index % BUCKET);
+        self.line(bucket, at / LINE)?.0.get(at % LINE)
     }
+
+    fn slots(&self, bucket: usize, line: usize) -> impl Iterator<Item = (&Slot, usize)> {
+        let slots = self.line(bucket, line).into_iter().flat_map(|line| &line.0);
+        slots
+            .enumerate()
+            .map(move |(at, slot)| (slot, index(bucket, line, at)))
+    }
+
+    #[inline]
+    fn line(&self, bucket: usize, line: usize) -> Option<&Line> {
+        self.buckets.get(bucket)?.0.get(line)
+    }
+}
+
+#[inline]
+fn index(bucket: usize, line: usize, at: usize) -> usize {
+    let line = bucket.wrapping_mul(LINES).wrapping_add(line);
+    line.wrapping_mul(LINE).wrapping_add(at)
 }
