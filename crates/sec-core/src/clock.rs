@@ -92,6 +92,18 @@ impl CoarseClock {
         self.read().saturating_sub(self.started)
     }
 
+    /// How late a reading can be: one tick of the kernel, or nothing where the clock is the precise one.
+    #[must_use]
+    pub fn resolution(&self) -> Duration {
+        #[cfg(target_os = "linux")]
+        {
+            let tick = rustix::time::clock_getres(rustix::time::ClockId::MonotonicCoarse);
+            Duration::try_from(tick).unwrap_or_default()
+        }
+        #[cfg(not(target_os = "linux"))]
+        Duration::ZERO
+    }
+
     #[cfg(target_os = "linux")]
     #[inline]
     fn read(&self) -> u64 {
@@ -230,6 +242,11 @@ mod tests {
     fn the_coarse_clock_is_never_early() {
         use rustix::time::{ClockId, clock_gettime};
         let coarse = CoarseClock::new();
+        let tick = coarse.resolution();
+        assert!(
+            tick > Duration::ZERO && tick <= Duration::from_millis(10),
+            "{tick:?}"
+        );
         for _ in 0..10_000 {
             let seen = coarse.started + coarse.nanos();
             let now = clock_gettime(ClockId::Monotonic);

@@ -94,7 +94,7 @@ impl Limiter {
     ///     .tier("frames", Quota::gcra(50, Duration::from_secs(1)), Key::given("connection"))
     ///     .build()?;
     /// assert_eq!(frames.take([Subject::of(7)], 50), Ok(Answer::Admit));
-    /// assert!(matches!(frames.take([Subject::of(7)], 1), Ok(Answer::Wait(nanos)) if nanos <= 20_000_000));
+    /// assert!(matches!(frames.take([Subject::of(7)], 1), Ok(Answer::Wait(nanos)) if nanos <= 30_000_000));
     /// # Ok::<(), sec_ratelimit::ConfigError>(())
     /// ```
     ///

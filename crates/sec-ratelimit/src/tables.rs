@@ -71,7 +71,7 @@ impl Tables {
         Some(if tier.demands() {
             Answer::Admit
         } else {
-            answer
+            self.time.outside(answer)
         })
     }
 
@@ -105,7 +105,7 @@ impl Tables {
             && let Some(lane) = self.lane(target)
         {
             let seen = lane.seen(target, cost, take, false);
-            return self.decision(lane.state(target, &seen));
+            return self.decision(lane.state(target, &seen, &self.time));
         }
         self.decide_locked(targets, cost, take).0
     }
@@ -117,7 +117,7 @@ impl Tables {
             && let Some(lane) = self.lane(target)
         {
             let seen = lane.seen(target, cost, true, true);
-            let decision = self.decision(lane.state(target, &seen));
+            let decision = self.decision(lane.state(target, &seen, &self.time));
             return (decision, Holds::from_slice(&[seen.hold]));
         }
         self.decide_locked(targets, cost, true)
@@ -159,7 +159,8 @@ impl Tables {
                 let algorithm = tier.algorithm_for(target);
                 let place = shard.find(target.digest, now);
                 state.shared = place.overflow;
-                state.verdict = shard.answer(place, &algorithm, now, cost).into();
+                let answer = shard.answer(place, &algorithm, now, cost);
+                state.verdict = self.time.outside(answer).into();
                 state.standing = shard.standing(place, &algorithm, now);
                 (shard, place)
             });
@@ -272,10 +273,10 @@ impl Lane<'_> {
     }
 
     #[inline]
-    fn state(&self, target: &Target, seen: &Seen) -> TierState {
+    fn state(&self, target: &Target, seen: &Seen, time: &Time) -> TierState {
         TierState {
             standing: self.rule().standing(seen.word, self.now),
-            verdict: seen.answer.into(),
+            verdict: time.outside(seen.answer).into(),
             shared: seen.shared,
             ..self.tier.state(target)
         }
