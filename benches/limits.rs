@@ -250,7 +250,10 @@ fn layers(denied: bool) -> Vec<Candidate> {
         request.extensions_mut().insert(ConnectInfo(peer));
         request
     };
-    let known = RequestContext::builder().build();
+    // Repeated refusals become one event, as behind `ContextLayer`.
+    let known = RequestContext::builder()
+        .coalesce(Duration::from_secs(10))
+        .build();
     let in_context = move || {
         let mut request = bare();
         request.extensions_mut().insert(known.clone());

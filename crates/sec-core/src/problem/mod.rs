@@ -31,6 +31,7 @@ mod refusal;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, VARY, X_CONTENT_TYPE_OPTIONS};
@@ -58,8 +59,13 @@ const TYPE_BASE: &str = "https://docs.rs/sec-core/latest/sec_core/problem/index.
 ///     r#"{"type":"about:blank","title":"Not Found","status":404,"detail":"no such comment"}"#
 /// );
 /// ```
+///
+/// Its clone is a reference count: an answer carries the problem in its extensions.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Problem {
+pub struct Problem(Arc<Inner>);
+
+#[derive(Debug, Clone, PartialEq)]
+struct Inner {
     type_uri: Cow<'static, str>,
     title: Cow<'static, str>,
     status: StatusCode,
@@ -72,14 +78,14 @@ impl Problem {
     /// A problem that its status describes (`about:blank`, RFC 9457 §4.2.1).
     #[must_use]
     pub fn new(status: StatusCode) -> Self {
-        Self {
+        Self(Arc::new(Inner {
             type_uri: Cow::Borrowed("about:blank"),
             title: Cow::Borrowed(status.canonical_reason().unwrap_or("Error")),
             status,
             detail: None,
             members: Map::new(),
             headers: HeaderMap::new(),
-        }
+        }))
     }
 
     /// A problem with a type of the family (see the table of this module) and its fixed title.
@@ -95,15 +101,16 @@ impl Problem {
         type_uri: impl Into<Cow<'static, str>>,
         title: impl Into<Cow<'static, str>>,
     ) -> Self {
-        self.type_uri = type_uri.into();
-        self.title = title.into();
+        let inner = self.inner();
+        inner.type_uri = type_uri.into();
+        inner.title = title.into();
         self
     }
 
     /// Says more about this occurrence. The caller reads it: nothing internal belongs here.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
-        self.detail = Some(detail.into());
+        self.inner().detail = Some(detail.into());
         self
     }
 
@@ -111,7 +118,8 @@ impl Problem {
     #[must_use]
     pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
         if !matches!(member, "type" | "title" | "status" | "detail" | "instance") {
-            self.members.insert(member.to_owned(), value.into());
+            let members = &mut self.inner().members;
+            members.insert(member.to_owned(), value.into());
         }
         self
     }
@@ -119,38 +127,38 @@ impl Problem {
     /// Adds a header of the answer, such as `WWW-Authenticate` or `Retry-After`.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.append(name, value);
+        self.inner().headers.append(name, value);
         self
     }
 
     /// The status of the answer.
     #[must_use]
-    pub const fn status(&self) -> StatusCode {
-        self.status
+    pub fn status(&self) -> StatusCode {
+        self.0.status
     }
 
     /// The `type` member.
     #[must_use]
     pub fn type_uri(&self) -> &str {
-        &self.type_uri
+        &self.0.type_uri
     }
 
     /// The `title` member.
     #[must_use]
     pub fn title(&self) -> &str {
-        &self.title
+        &self.0.title
     }
 
     /// The `detail` member.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
-        self.detail.as_deref()
+        self.0.detail.as_deref()
     }
 
     /// The extension members.
     #[must_use]
-    pub const fn members(&self) -> &Map<String, Value> {
-        &self.members
+    pub fn members(&self) -> &Map<String, Value> {
+        &self.0.members
     }
 
     /// The document of type `application/problem+json`.
@@ -171,7 +179,7 @@ impl Problem {
     #[must_use]
     pub fn render(&self, format: Format) -> Response<Bytes> {
         let mut response = Response::new(negotiate::body(self, format));
-        *response.status_mut() = self.status;
+        *response.status_mut() = self.0.status;
         // A mark for outer layers: this answer is a problem already, in whatever form.
         response.extensions_mut().insert(self.clone());
         let headers = response.headers_mut();
@@ -182,16 +190,23 @@ impl Problem {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(VARY, HeaderValue::from_static("accept"));
-        for (name, value) in &self.headers {
+        for (name, value) in &self.0.headers {
             headers.append(name, value.clone());
         }
         response
     }
 }
 
+impl Problem {
+    /// To be changed; nobody else has it while it is built.
+    fn inner(&mut self) -> &mut Inner {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.status.as_u16(), self.title)
+        write!(f, "{} {}", self.0.status.as_u16(), self.0.title)
     }
 }
 
@@ -200,13 +215,13 @@ impl std::error::Error for Problem {}
 impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", &self.type_uri)?;
-        map.serialize_entry("title", &self.title)?;
-        map.serialize_entry("status", &self.status.as_u16())?;
-        if let Some(detail) = &self.detail {
+        map.serialize_entry("type", &self.0.type_uri)?;
+        map.serialize_entry("title", &self.0.title)?;
+        map.serialize_entry("status", &self.0.status.as_u16())?;
+        if let Some(detail) = &self.0.detail {
             map.serialize_entry("detail", detail)?;
         }
-        for (member, value) in &self.members {
+        for (member, value) in &self.0.members {
             map.serialize_entry(member, value)?;
         }
         map.end()

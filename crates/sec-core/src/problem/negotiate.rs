@@ -93,7 +93,7 @@ fn weight<'a>(parameters: impl Iterator<Item = &'a str>) -> u16 {
 }
 
 pub(super) fn body(problem: &Problem, format: Format) -> Bytes {
-    let (status, title) = (problem.status.as_u16(), &problem.title);
+    let (status, title) = (problem.status().as_u16(), problem.title());
     let detail = problem.detail().unwrap_or_default();
     match format {
         Format::Json => problem.to_json(),
