@@ -13,3 +13,9 @@ pub mod threat_model {}
 
 #[doc = include_str!("features.md")]
 pub mod features {}
+
+/// How several processes count together.
+pub mod guides {
+    #[doc = include_str!("guides/limits-that-processes-share.md")]
+    pub mod limits_that_processes_share {}
+}

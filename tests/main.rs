@@ -13,6 +13,7 @@ mod browser;
 
 mod compose;
 mod hostile;
+mod limits;
 mod order;
 mod service;
 

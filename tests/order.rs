@@ -1,6 +1,6 @@
 //! The canonical order, and what each swap of two neighbours does: a documented result, or a loud 500.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
@@ -14,7 +14,10 @@ use sec_headers::{
     Cors, CorsLayer, CrossOriginGuard, CrossOriginGuardLayer, HeadersLayer, HostGuard,
     HostGuardLayer, SecHeaders,
 };
-use sec_ratelimit::{Key, Limiter, Quota, RateLimitLayer};
+use sec_ratelimit::{
+    AddressList, AddressListLayer, Concurrency, ConcurrencyLayer, Key, Limiter, Quota,
+    RateLimitLayer, Shed, ShedLayer, Subject,
+};
 use sec_sanitize::ErrorLayer;
 use sec_tokens::{Auth, AuthLayer, Issuer, KeyRing, SigningKey};
 use serde_json::Value;
@@ -29,16 +32,20 @@ enum Place {
     Host,
     ReadBy,
     Guard,
+    Lists,
+    Shedding,
     AddressLimit,
+    AtOnce,
     Auth,
     PrincipalLimit,
 }
 
 use Place::{
-    AddressLimit, Context, Errors, Guard, Headers, Host, PrincipalLimit, ReadBy, RequestLog,
+    AddressLimit, AtOnce, Context, Errors, Guard, Headers, Host, Lists, PrincipalLimit, ReadBy,
+    RequestLog, Shedding,
 };
 
-const CANONICAL: [Place; 10] = [
+const CANONICAL: [Place; 13] = [
     Context,
     RequestLog,
     Headers,
@@ -46,20 +53,28 @@ const CANONICAL: [Place; 10] = [
     Host,
     ReadBy,
     Guard,
+    Lists,
+    Shedding,
     AddressLimit,
+    AtOnce,
     Place::Auth,
     PrincipalLimit,
 ];
 
-/// A service whose layers stand in a given order, each limit at two requests a minute.
+/// A service whose layers stand in a given order: each limit at two requests a minute, one request under way in all and
+/// two of one address, 192.0.2.0/24 on the block list.
 struct Stack {
     router: Router,
     trail: AuditTrail,
+    shed: Shed,
+    at_once: Concurrency,
 }
 
 impl Stack {
     fn new(order: &[Place]) -> Self {
         let trail = AuditTrail::in_memory(&AuditConfig::default()).unwrap();
+        let shed = Shed::new(1).unwrap();
+        let at_once = Concurrency::new("at-once", 2).unwrap();
         let routes = Router::new()
             .route("/", get(async || "hello").post(async || "changed"))
             .route("/mine", get(async |who: Auth| who.subject().to_owned()))
@@ -71,11 +86,17 @@ impl Stack {
         let router = order
             .iter()
             .rev()
-            .fold(routes, |router, place| wrap(router, *place, &trail));
+            .fold(routes, |router, place| match place {
+                Shedding => router.layer(ShedLayer::new(shed.clone())),
+                AtOnce => router.layer(ConcurrencyLayer::new(at_once.clone(), Key::ip()).unwrap()),
+                place => wrap(router, *place, &trail),
+            });
         // Around all of them, so that unknown routes pass through every layer.
         Self {
             router: Router::new().fallback_service(router),
             trail,
+            shed,
+            at_once,
         }
     }
 
@@ -88,12 +109,21 @@ impl Stack {
     }
 
     async fn send(&self, request: http::request::Builder) -> Answer {
+        self.send_from([203, 0, 113, 7], request).await
+    }
+
+    /// From an address on the block list.
+    async fn from_listed(&self, request: http::request::Builder) -> Answer {
+        self.send_from([192, 0, 2, 7], request).await
+    }
+
+    async fn send_from(&self, client: [u8; 4], request: http::request::Builder) -> Answer {
         let mut request: Request<Body> = request.body(Body::empty()).unwrap();
         let host = request.headers_mut().entry("host");
         host.or_insert(HeaderValue::from_static("a.test"));
         request
             .extensions_mut()
-            .insert(ConnectInfo(SocketAddr::from(([203, 0, 113, 7], 4000))));
+            .insert(ConnectInfo(SocketAddr::from((client, 4000))));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
@@ -137,12 +167,31 @@ impl Stack {
     }
 }
 
+/// The canonical order with one layer moved inwards, past another one.
+fn moved(layer: Place, past: Place) -> Vec<Place> {
+    let others = CANONICAL.into_iter().filter(|place| *place != layer);
+    others
+        .flat_map(|place| match place == past {
+            true => vec![place, layer],
+            false => vec![place],
+        })
+        .collect()
+}
+
 struct Answer {
     status: u16,
     policy: bool,
     /// To the page that asked, by CORS.
     readable: bool,
     body: bytes::Bytes,
+}
+
+impl Answer {
+    /// Whether it was refused by this policy.
+    fn is_of(&self, policy: &str) -> bool {
+        let problem: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        problem["violated-policies"][0] == policy
+    }
 }
 
 fn wrap(router: Router, place: Place, trail: &AuditTrail) -> Router {
@@ -160,6 +209,10 @@ fn wrap(router: Router, place: Place, trail: &AuditTrail) -> Router {
             Cors::builder().origin("https://app.test").build().unwrap(),
         )),
         Guard => router.layer(CrossOriginGuardLayer::new(CrossOriginGuard::new())),
+        Lists => router.layer(AddressListLayer::new(
+            AddressList::parse("", "192.0.2.0/24").unwrap(),
+        )),
+        Shedding | AtOnce => unreachable!("the stack keeps what these count"),
         AddressLimit => router.layer(limit(Key::ip())),
         Place::Auth => {
             let keys = KeyRing::new(SigningKey::generate_ed25519().unwrap()).unwrap();
@@ -276,21 +329,108 @@ async fn cors_inside_of_the_guard_refuses_the_same() {
 /// Documented: another site can use up the visitor's own quota.
 #[tokio::test]
 async fn the_guard_inside_of_the_address_limit_counts_cross_origin_requests() {
-    let stack = Stack::swapped(Guard);
+    // Three places further in.
+    let stack = Stack::new(&moved(Guard, AddressLimit));
     for _ in 0..2 {
         assert_eq!(stack.cross_origin_post().await.status, 403);
     }
     assert_eq!(stack.get("/").await.status, 429);
 }
 
+/// Documented: the same requests are refused, some of them for their address.
+#[tokio::test]
+async fn the_guard_inside_of_the_lists_refuses_the_same() {
+    let forged = || Request::post("/").header("sec-fetch-site", "cross-site");
+    for (stack, kind) in [
+        (Stack::new(&CANONICAL), "malicious_csrf"),
+        (Stack::swapped(Guard), "excess_block"),
+    ] {
+        assert_eq!(stack.from_listed(forged()).await.status, 403);
+        assert_eq!(stack.entries(kind).await, 1);
+        assert_eq!(stack.cross_origin_post().await.status, 403);
+        assert_eq!(stack.from_listed(Request::get("/")).await.status, 403);
+    }
+}
+
+/// Documented: a listed address is told that the service is busy and asked to come back.
+#[tokio::test]
+async fn the_lists_inside_of_shedding_ask_who_is_listed_to_come_back() {
+    for (stack, status) in [(Stack::new(&CANONICAL), 403), (Stack::swapped(Lists), 503)] {
+        let full = stack.shed.try_acquire().unwrap();
+        assert_eq!(stack.from_listed(Request::get("/")).await.status, status);
+        assert_eq!(stack.get("/").await.status, 503);
+        drop(full);
+        assert_eq!(stack.from_listed(Request::get("/")).await.status, 403);
+        assert_eq!(stack.get("/").await.status, 200);
+    }
+}
+
+/// Documented: whoever keeps trying while the service is saturated has no quota left when it is not.
+#[tokio::test]
+async fn shedding_inside_of_the_address_limit_costs_the_callers_their_quota() {
+    for (stack, status) in [
+        (Stack::new(&CANONICAL), 200),
+        (Stack::swapped(Shedding), 429),
+    ] {
+        let full = stack.shed.try_acquire().unwrap();
+        for _ in 0..2 {
+            assert_eq!(stack.get("/").await.status, 503);
+        }
+        drop(full);
+        assert_eq!(stack.get("/").await.status, status);
+    }
+}
+
+/// Documented: knocking while too much is under way costs no quota, so it never becomes a block either.
+#[tokio::test]
+async fn the_address_limit_inside_of_the_limit_of_what_is_under_way_does_not_see_its_refusals() {
+    let swapped = Stack::swapped(AddressLimit);
+    for (stack, seen) in [(Stack::new(&CANONICAL), true), (swapped, false)] {
+        let client = Subject::of(IpAddr::from([203, 0, 113, 7]));
+        let under_way = [(); 2].map(|()| stack.at_once.try_acquire(&client).unwrap());
+        for _ in 0..2 {
+            let answer = stack.get("/").await;
+            assert!(answer.is_of("at-once"), "{:?}", answer.body);
+        }
+        assert_eq!(stack.get("/").await.is_of("two"), seen);
+        drop(under_way);
+        assert_eq!(stack.get("/").await.status, if seen { 429 } else { 200 });
+    }
+}
+
+/// Documented: who authenticates slowly, or not at all, is not bounded.
+#[tokio::test]
+async fn the_limit_of_what_is_under_way_inside_of_authentication_does_not_see_bad_tokens() {
+    for (stack, status) in [(Stack::new(&CANONICAL), 429), (Stack::swapped(AtOnce), 401)] {
+        let client = Subject::of(IpAddr::from([203, 0, 113, 7]));
+        let under_way = [(); 2].map(|()| stack.at_once.try_acquire(&client).unwrap());
+        assert_eq!(stack.bad_token().await.status, status);
+        assert_eq!(stack.get("/").await.status, 429);
+        drop(under_way);
+    }
+}
+
 /// Documented: guessing tokens is not counted, because it is refused first.
 #[tokio::test]
 async fn the_address_limit_inside_of_authentication_does_not_see_bad_tokens() {
-    let stack = Stack::swapped(AddressLimit);
+    // Two places further in.
+    let stack = Stack::new(&moved(AddressLimit, Place::Auth));
     for _ in 0..5 {
         assert_eq!(stack.bad_token().await.status, 401);
     }
     assert_eq!(stack.get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_lists_and_shedding_outside_of_the_context_are_a_loud_500() {
+    for outermost in [Lists, Shedding, AddressLimit, AtOnce] {
+        let order: Vec<_> = std::iter::once(outermost).chain(CANONICAL).collect();
+        assert_eq!(
+            Stack::new(&order).get("/").await.status,
+            500,
+            "{outermost:?} outside of the context"
+        );
+    }
 }
 
 #[tokio::test]
@@ -329,6 +469,17 @@ async fn a_layer_left_out_is_felt() {
     assert_eq!(foreign.status, 200);
     assert_eq!(without(ReadBy).cross_origin_read().await.status, 200);
     assert_eq!(without(Guard).cross_origin_post().await.status, 200);
+    let open = without(Lists).from_listed(Request::get("/")).await;
+    assert_eq!(open.status, 200);
+    let stack = without(Shedding);
+    let full = stack.shed.try_acquire().unwrap();
+    assert_eq!(stack.get("/").await.status, 200);
+    drop(full);
+    let stack = without(AtOnce);
+    let client = Subject::of(IpAddr::from([203, 0, 113, 7]));
+    let under_way = [(); 2].map(|()| stack.at_once.try_acquire(&client).unwrap());
+    assert_eq!(stack.get("/").await.status, 200);
+    drop(under_way);
     let stack = without(AddressLimit);
     for _ in 0..5 {
         assert_eq!(stack.bad_token().await.status, 401);

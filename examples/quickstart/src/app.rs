@@ -9,7 +9,6 @@ use axum::http::StatusCode;
 use sec_audit::{AuditEntry, AuditTrail, RequestLogLayer};
 use sec_core::{EventKind, PathRules, Secret};
 use sec_headers::{CorsLayer, CrossOriginGuardLayer, HeadersLayer, HostGuardLayer};
-use sec_ratelimit::LoginLimit;
 use sec_sanitize::{DrainLayer, ErrorLayer, SanitizeLimits};
 use sec_tokens::{AuthLayer, PasswordPolicy, Passwords, Permissions, TokenService};
 use tokio::net::TcpListener;
@@ -18,6 +17,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::comments::Comments;
 use crate::config::Settings;
+use crate::limits::Limits;
 use crate::routes;
 use crate::server;
 use crate::users::Users;
@@ -35,7 +35,7 @@ pub struct App {
     pub password_policy: PasswordPolicy,
     pub tokens: TokenService,
     pub permissions: Permissions,
-    pub login_limit: LoginLimit,
+    pub limits: Limits,
     pub input: SanitizeLimits,
     pub trail: AuditTrail,
 }
@@ -58,7 +58,7 @@ impl App {
             password_policy: PasswordPolicy::from_config(&settings.passwords)?,
             tokens: TokenService::from_config(&settings.tokens)?,
             permissions: Permissions::sample(),
-            login_limit: LoginLimit::from_config(&settings.limits.login)?,
+            limits: Limits::new(&settings.limits)?,
             input: SanitizeLimits::try_from(&settings.input)?,
             trail: AuditTrail::in_memory(&settings.audit)?,
             new_passwords: Passwords::from_config(&settings.passwords)?.concurrency(1, 8)?,
@@ -89,8 +89,13 @@ impl App {
             .layer(CorsLayer::from_config(&settings.cors)?)
             // Which other origins may change something: before any state is touched.
             .layer(CrossOriginGuardLayer::from_config(&settings.guard)?)
+            // Who is not served at all takes no place and no quota.
+            .layer(self.limits.lists.clone())
+            // Saturated, it says so at once. Around the limits: who is turned away here loses no quota.
+            .layer(self.limits.shed.clone())
             // Before the work of authentication.
-            .layer(settings.limits.address.layer()?)
+            .layer(self.limits.address.clone())
+            .layer(self.limits.at_once.clone())
             // Sets the identity; the extractors below decide who may.
             .layer(AuthLayer::new(self.tokens.verifier()).paths(by_token))
             // A body that never ends, a handler that never answers.
@@ -98,8 +103,17 @@ impl App {
                 StatusCode::REQUEST_TIMEOUT,
                 Duration::from_secs(30),
             ));
+        // The limit by account is in the router: inside of the authentication, and where a route has its name.
         // Around the finished router, so that unknown routes are inside as well.
-        Ok(Router::new().fallback_service(layers.service(routes::all(self)?)))
+        Ok(Router::new().fallback_service(layers.service(routes::all(self))))
+    }
+
+    /// Takes over what may change while requests run: the lists of addresses.
+    pub fn reload(&self, settings: &Settings) -> Result<(), Failure> {
+        self.limits.replace_lists(&settings.limits.lists)?;
+        let entry = AuditEntry::builder(EventKind::RESOURCE_UPDATED);
+        let _ = self.trail.record(entry.entity("settings", "limits.lists"));
+        Ok(())
     }
 
     /// Answers requests until `stop` is done.

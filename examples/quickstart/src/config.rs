@@ -2,12 +2,16 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use sec_audit::AuditConfig;
 use sec_core::config::{Faults, Loader};
 use sec_core::{ContextConfig, FieldFaults, SecretString, Section};
 use sec_headers::{CorsConfig, GuardConfig, HeadersConfig, HostConfig};
-use sec_ratelimit::{LoginLimitConfig, RateLimitConfig};
+use sec_ratelimit::{
+    AddressListConfig, ConcurrencyConfig, ConfigError, LoginLimitConfig, RateLimitConfig,
+    ShedConfig, SpikeDetector,
+};
 use sec_sanitize::SanitizeConfig;
 use sec_tokens::{PasswordConfig, TokensConfig};
 use serde::Deserialize;
@@ -47,14 +51,38 @@ pub struct Admin {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
+    /// Who is served at all.
+    pub lists: AddressListConfig,
+    /// Everything under way, together.
+    pub shed: ShedConfig,
     /// Everything, by address.
     pub address: RateLimitConfig,
+    /// Everything under way, by address.
+    pub at_once: ConcurrencyConfig,
+    /// Everything, by account.
+    pub caller: RateLimitConfig,
+    /// What is a spike of a route.
+    pub spikes: Spikes,
     /// Signing up, by address.
     pub signup: RateLimitConfig,
     /// Writing comments, by account.
     pub write: RateLimitConfig,
+    /// Exports under way, by account.
+    pub export: ConcurrencyConfig,
     /// Logging in.
     pub login: LoginLimitConfig,
+}
+
+/// When a route is asked for far more often than usual.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Spikes {
+    #[serde(with = "sec_core::duration")]
+    pub window: Duration,
+    /// How many times the usual number of a window it takes,
+    pub factor: u64,
+    /// and how many requests at least.
+    pub least: u64,
 }
 
 impl Default for Server {
@@ -71,6 +99,22 @@ impl Default for Admin {
             username: "admin".to_owned(),
             password: None,
         }
+    }
+}
+
+impl Default for Spikes {
+    fn default() -> Self {
+        Self {
+            window: Duration::from_secs(10),
+            factor: 4,
+            least: 200,
+        }
+    }
+}
+
+impl Spikes {
+    pub fn detector(&self) -> Result<SpikeDetector, ConfigError> {
+        SpikeDetector::new(self.factor, self.window, self.least)
     }
 }
 
@@ -118,14 +162,34 @@ impl Section for Settings {
         faults.nested("host", |faults| self.host.check(faults));
         faults.nested("cors", |faults| self.cors.check(faults));
         faults.nested("guard", |faults| self.guard.check(faults));
-        faults.nested("limits.address", |faults| self.limits.address.check(faults));
-        faults.nested("limits.signup", |faults| self.limits.signup.check(faults));
-        faults.nested("limits.write", |faults| self.limits.write.check(faults));
-        faults.nested("limits.login", |faults| self.limits.login.check(faults));
+        faults.nested("limits", |faults| self.limits.check(faults));
         faults.nested("tokens", |faults| self.tokens.check(faults));
         faults.nested("passwords", |faults| self.passwords.check(faults));
         faults.nested("input", |faults| self.input.check(faults));
         faults.nested("audit", |faults| self.audit.check(faults));
+    }
+}
+
+impl Section for Limits {
+    fn check(&self, faults: &mut FieldFaults) {
+        faults.nested("lists", |faults| self.lists.check(faults));
+        faults.nested("shed", |faults| self.shed.check(faults));
+        faults.nested("address", |faults| self.address.check(faults));
+        faults.nested("at_once", |faults| self.at_once.check(faults));
+        faults.nested("caller", |faults| self.caller.check(faults));
+        faults.nested("spikes", |faults| self.spikes.check(faults));
+        faults.nested("signup", |faults| self.signup.check(faults));
+        faults.nested("write", |faults| self.write.check(faults));
+        faults.nested("export", |faults| self.export.check(faults));
+        faults.nested("login", |faults| self.login.check(faults));
+    }
+}
+
+impl Section for Spikes {
+    fn check(&self, faults: &mut FieldFaults) {
+        if let Err(error) = self.detector() {
+            faults.add(error.field(), error.kind());
+        }
     }
 }
 
@@ -181,8 +245,8 @@ mod tests {
         .to_string();
         assert!(faults.contains("SEC_FORWARDING: "), "{faults}");
         assert!(faults.contains("SEC_ADR: "), "{faults}");
-        let file =
-            "[server]\naddr = \"localhost\"\n[headers]\nhsts = 1\n[limits.login]\nadress = 3\n";
+        let file = "[server]\naddr = \"localhost\"\n[headers]\nhsts = 1\n[limits.login]\nadress = 3\n\
+             [limits.spikes]\nfactor = 1\n[limits.lists]\nblock = [\"10.0.0.1/8\"]\n";
         let faults = Loader::new()
             .text("sec.toml", file)
             .unwrap()

@@ -5,6 +5,7 @@
 pub mod app;
 pub mod comments;
 pub mod config;
+pub mod limits;
 mod routes;
 mod server;
 pub mod tour;

@@ -3,11 +3,13 @@
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use quickstart::app::{App, Failure};
 use quickstart::config::{self, Settings};
 use quickstart::tour;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
@@ -46,6 +48,7 @@ async fn serve() -> Result<(), Failure> {
         }
     };
     let app = App::new(settings, password).await?;
+    tokio::spawn(reload(app.clone(), signal(SignalKind::hangup())?));
     let listener = TcpListener::bind(addr)
         .await
         .map_err(|error| format!("{addr}: {error}"))?;
@@ -78,9 +81,19 @@ fn log_to_stderr(default: &str) {
         .init();
 }
 
+/// At each SIGHUP, what may change while requests run is read again. With a fault in it, everything stays.
+async fn reload(app: Arc<App>, mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        let read = Settings::load().map_err(Failure::from);
+        match read.and_then(|settings| app.reload(&settings)) {
+            Ok(()) => println!("the lists of addresses were read again"),
+            Err(error) => eprintln!("nothing was changed: {error}"),
+        }
+    }
+}
+
 /// Ctrl-C, or SIGTERM as a container's host sends it.
 async fn stop() {
-    use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).expect("a signal handler can be installed");
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}

@@ -92,6 +92,12 @@ impl ShedLayer {
         self.with(|settings| settings.on_refusal = Arc::new(hook))
     }
 
+    /// The bound, to see how much of it is taken.
+    #[must_use]
+    pub fn shed(&self) -> &Shed {
+        &self.0.shed
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self

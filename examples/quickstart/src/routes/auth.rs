@@ -90,7 +90,8 @@ pub async fn log_in(
 ) -> Result<Response> {
     // Before anything costs: before the account is looked up, and before Argon2.
     let attempt = app
-        .login_limit
+        .limits
+        .login
         .begin(&ctx, &form.username, form.proof.as_ref())?;
     let user = app.users.by_name(&form.username);
     let account = user.as_ref().map(|user| (principal(user), &user.password));

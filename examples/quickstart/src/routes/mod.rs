@@ -3,6 +3,7 @@
 mod admin;
 mod auth;
 mod comments;
+mod limits;
 mod page;
 
 use std::sync::Arc;
@@ -13,17 +14,16 @@ use axum::{Extension, Json, Router};
 use sec_headers::ReportReceiver;
 use serde_json::json;
 
-use crate::app::{App, Failure};
+use crate::app::App;
 
-pub fn all(app: &Arc<App>) -> Result<Router, Failure> {
-    let sign_up_limit = app.settings.limits.signup.layer()?;
-    let write_limit = app.settings.limits.write.layer()?;
+pub fn all(app: &Arc<App>) -> Router {
+    let limits = &app.limits;
     let keys = app.tokens.keys().jwks_response();
-    let routes = Router::new()
+    Router::new()
         .route("/", get(page::page))
         .route(
             "/auth/signup",
-            post(auth::sign_up).route_layer(sign_up_limit),
+            post(auth::sign_up).route_layer(limits.signup.clone()),
         )
         .route("/auth/login", post(auth::log_in))
         .route("/auth/refresh", post(auth::refresh))
@@ -32,12 +32,20 @@ pub fn all(app: &Arc<App>) -> Result<Router, Failure> {
         .route(
             "/comments",
             post(comments::create)
-                .route_layer(write_limit)
+                .route_layer(limits.write.clone())
                 .get(comments::list),
         )
         .route("/comments/{id}", delete(comments::remove))
         .route("/admin/audit", get(admin::audit))
-        .route("/admin/audit/export", get(admin::export))
+        .route(
+            "/admin/audit/export",
+            get(admin::export).route_layer(limits.export.clone()),
+        )
+        .route("/admin/limits", get(limits::overview))
+        .route(
+            "/admin/limits/blocks",
+            post(limits::block).delete(limits::lift),
+        )
         .route_service("/csp-report", ReportReceiver::new())
         .route(
             "/.well-known/jwks.json",
@@ -48,6 +56,7 @@ pub fn all(app: &Arc<App>) -> Result<Router, Failure> {
         .route("/healthz", get(async || Json(json!({"status": "ok"}))))
         // What the `Valid` extractors accept.
         .layer(Extension(app.input.json()))
-        .with_state(app.clone());
-    Ok(routes)
+        // By account, and watched for spikes by route.
+        .layer(limits.caller.clone())
+        .with_state(app.clone())
 }

@@ -17,7 +17,7 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 /// One caller: its address, and the credentials it holds.
 #[derive(Debug, Clone)]
 pub struct Client {
-    server: SocketAddr,
+    pub(super) server: SocketAddr,
     pub from: Ipv4Addr,
     pub token: Option<String>,
     pub cookie: Option<String>,
@@ -119,7 +119,7 @@ impl Client {
         Ok(code.parse()?)
     }
 
-    async fn connect(&self) -> Result<TcpStream, Failure> {
+    pub(super) async fn connect(&self) -> Result<TcpStream, Failure> {
         let socket = TcpSocket::new_v4()?;
         socket.bind((IpAddr::V4(self.from), 0).into())?;
         Ok(socket.connect(self.server).await?)
@@ -136,6 +136,18 @@ impl Answer {
             .get(name)
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
+    }
+
+    /// Whether it is the problem of this type.
+    pub fn is_problem(&self, kind: &str) -> bool {
+        let json = self.json();
+        let name = json["type"].as_str().unwrap_or_default();
+        name.split_once('#').is_some_and(|(_, name)| name == kind)
+    }
+
+    /// The seconds of `Retry-After`, 0 without one.
+    pub fn retry_after(&self) -> u64 {
+        self.header("retry-after").parse().unwrap_or(0)
     }
 
     /// The `name=value` of the refresh cookie, as a browser would send it back.

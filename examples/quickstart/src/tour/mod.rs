@@ -4,10 +4,13 @@
 //! hold makes the exit status 1.
 
 mod accounts;
+mod blocks;
 pub mod client;
 mod content;
 mod report;
+mod saturation;
 mod transport;
+mod unfinished;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +30,8 @@ pub async fn run(app: Arc<App>, server: SocketAddr, admin: (&str, &str)) -> Resu
     tour.accounts().await?;
     tour.content().await?;
     tour.transport().await?;
+    tour.blocks().await?;
+    tour.saturation().await?;
     Ok(report::print(&tour.rows))
 }
 
@@ -45,6 +50,17 @@ struct Wanted<'a> {
     also: &'a [(&'a str, bool)],
     /// The kind of the entry that the trail must have under the request's id.
     entry: Option<&'a str>,
+}
+
+impl Wanted<'_> {
+    /// Nothing but the status.
+    const fn plain(status: u16) -> Self {
+        Self {
+            status,
+            also: &[],
+            entry: None,
+        }
+    }
 }
 
 impl Tour {

@@ -15,7 +15,6 @@ impl Tour {
         self.cross_origin().await?;
         self.violation_report().await?;
         self.unknown_targets().await?;
-        self.flood().await?;
         self.rude_bytes().await
     }
 
@@ -184,23 +183,6 @@ impl Tour {
             },
         )
         .await
-    }
-
-    async fn flood(&mut self) -> Result<(), Failure> {
-        let caller = self.stranger();
-        let mut answer = caller.get("/healthz").await?;
-        for _ in 0..5_000 {
-            if answer.status != 200 {
-                break;
-            }
-            answer = caller.get("/healthz").await?;
-        }
-        let wanted = Wanted {
-            status: 429,
-            also: &[],
-            entry: Some("excess_rate_limit_exceeded"),
-        };
-        self.judge("flood from one address", &answer, wanted).await
     }
 
     /// What no HTTP library would send.
