@@ -2,7 +2,7 @@
 
 use crate::support::{Running, raw};
 
-const ROUTES: [(&str, &str); 14] = [
+const ROUTES: [(&str, &str); 17] = [
     ("GET", "/"),
     ("POST", "/auth/signup"),
     ("POST", "/auth/login"),
@@ -14,6 +14,9 @@ const ROUTES: [(&str, &str); 14] = [
     ("DELETE", "/comments/1"),
     ("GET", "/admin/audit"),
     ("GET", "/admin/audit/export"),
+    ("GET", "/admin/limits"),
+    ("POST", "/admin/limits/blocks"),
+    ("DELETE", "/admin/limits/blocks"),
     ("POST", "/csp-report"),
     ("GET", "/.well-known/jwks.json"),
     ("GET", "/healthz"),

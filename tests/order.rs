@@ -113,7 +113,7 @@ impl Stack {
     }
 
     /// From an address on the block list.
-    async fn from_listed(&self, request: http::request::Builder) -> Answer {
+    async fn send_listed(&self, request: http::request::Builder) -> Answer {
         self.send_from([192, 0, 2, 7], request).await
     }
 
@@ -345,10 +345,10 @@ async fn the_guard_inside_of_the_lists_refuses_the_same() {
         (Stack::new(&CANONICAL), "malicious_csrf"),
         (Stack::swapped(Guard), "excess_block"),
     ] {
-        assert_eq!(stack.from_listed(forged()).await.status, 403);
+        assert_eq!(stack.send_listed(forged()).await.status, 403);
         assert_eq!(stack.entries(kind).await, 1);
         assert_eq!(stack.cross_origin_post().await.status, 403);
-        assert_eq!(stack.from_listed(Request::get("/")).await.status, 403);
+        assert_eq!(stack.send_listed(Request::get("/")).await.status, 403);
     }
 }
 
@@ -357,10 +357,10 @@ async fn the_guard_inside_of_the_lists_refuses_the_same() {
 async fn the_lists_inside_of_shedding_ask_who_is_listed_to_come_back() {
     for (stack, status) in [(Stack::new(&CANONICAL), 403), (Stack::swapped(Lists), 503)] {
         let full = stack.shed.try_acquire().unwrap();
-        assert_eq!(stack.from_listed(Request::get("/")).await.status, status);
+        assert_eq!(stack.send_listed(Request::get("/")).await.status, status);
         assert_eq!(stack.get("/").await.status, 503);
         drop(full);
-        assert_eq!(stack.from_listed(Request::get("/")).await.status, 403);
+        assert_eq!(stack.send_listed(Request::get("/")).await.status, 403);
         assert_eq!(stack.get("/").await.status, 200);
     }
 }
@@ -469,7 +469,7 @@ async fn a_layer_left_out_is_felt() {
     assert_eq!(foreign.status, 200);
     assert_eq!(without(ReadBy).cross_origin_read().await.status, 200);
     assert_eq!(without(Guard).cross_origin_post().await.status, 200);
-    let open = without(Lists).from_listed(Request::get("/")).await;
+    let open = without(Lists).send_listed(Request::get("/")).await;
     assert_eq!(open.status, 200);
     let stack = without(Shedding);
     let full = stack.shed.try_acquire().unwrap();

@@ -75,7 +75,7 @@ impl Limits {
 /// A layer, and what it counts for the operator.
 fn counted(settings: &RateLimitConfig) -> Result<(RateLimitLayer, Statistics), ConfigError> {
     let limiter = settings.limiter()?;
-    // Addresses are personal data: without this line, a hash is shown.
+    // Addresses are personal data: without `show_addresses` a hash is shown.
     let statistics = Statistics::of(&limiter).show_addresses(true);
     let layer = settings.layer_of(limiter)?.statistics(statistics.clone())?;
     Ok((layer, statistics))
