@@ -159,8 +159,7 @@ fn prepared(server: &Server) -> Arc<[Cmd]> {
         let mut call = cmd("EVALSHA");
         let key = format!("bare:v1:{{bench:{user:032x}}}:tier-0:{user:032x}");
         call.arg(&name).arg(1).arg(key).arg("take").arg(1);
-        call.arg("f").arg(1_u64 << 40).arg(3_600_000_000_u64).arg(0);
-        call.arg(&[0; 4]);
+        call.arg("f").arg(1_u64 << 40).arg(3_600_000_000_u64);
         call
     };
     (0..USERS).map(call).collect()

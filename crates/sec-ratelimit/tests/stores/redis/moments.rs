@@ -47,14 +47,26 @@ impl Script for Lua {
                 call.arg(format!("{}:{:?}", tier.name, tier.digest));
             }
             call.arg(operation).arg(units);
-            for (index, tier) in ask.tiers.iter().enumerate() {
+            for tier in &ask.tiers {
                 let (kind, a, b) = rule(tier);
+                let kind = if tier.demands {
+                    kind.to_ascii_uppercase()
+                } else {
+                    kind
+                };
                 call.arg(&[kind]).arg(a).arg(b);
-                call.arg(u8::from(tier.demands));
-                call.arg(holds.get(index).unwrap_or(&[0; 4]).as_slice());
+            }
+            if operation == "give" {
+                call.arg(holds.as_flattened());
             }
             call.arg(now);
-            self.ask(&call).await
+            let answer: Vec<u8> = self.ask(&call).await;
+            let numbers = answer.as_chunks().0.iter();
+            let whole = |number: f64| {
+                assert_eq!(number.fract(), 0.0);
+                number as i64
+            };
+            numbers.map(|n| whole(f64::from_le_bytes(*n))).collect()
         })
     }
 
