@@ -34,14 +34,15 @@ for pass = (tiers > 1 and op == 'take') and 1 or 2, 2 do
     end
     local wait, remaining, reset, nxt = 0, 0, 0, 0
     local hold1, hold2, hold3, hold4 = 0, 0, 0, 0
-    -- What is kept from now on, if anything, and for how long.
-    local kept, lasts
+    -- What is kept from now on, if anything, and for how long. To leave the time to live alone where it is
+    -- the same costs half of setting it, so the values of windows say for which length it was set.
+    local kept, lasts, lasting
 
     if algorithm == 'f' then
-      local start, count = 0, 0
-      if #text == 17 then start, count = unpacked('<dd', text, 2) end
+      local start, set, count = 0, 0, 0
+      if #text == 25 then start, set, count = unpacked('<ddd', text, 2) end
       -- An instant before the start counts as inside: a step back of the clock mints nothing.
-      if count == 0 or now >= start + b then start, count = now, 0 end
+      if count == 0 or now >= start + b then start, set, count = now, 0, 0 end
       local left = min(max(start + b - now, 0), b)
       if asks then
         if units > a then wait = -1 elseif count + units > a then wait = left end
@@ -53,7 +54,7 @@ for pass = (tiers > 1 and op == 'take') and 1 or 2, 2 do
         elseif start == h1 then
           count = max(count - units, 0)
         end
-        if count > 0 then kept, lasts = pack('<c1dd', 'f', start, count), left end
+        if count > 0 then kept, lasts, lasting = pack('<c1ddd', 'f', start, b, count), left, set == b end
       end
       remaining = max(a - count, 0)
       if count > 0 then reset, nxt = left, left end
@@ -177,8 +178,9 @@ for pass = (tiers > 1 and op == 'take') and 1 or 2, 2 do
         end
         return whole, rest > 0
       end
-      local start, count, previous = 0, 0, 0
-      if #text == 25 then start, count, previous = unpacked('<ddd', text, 2) end
+      local start, set, count, previous = 0, 0, 0, 0
+      if #text == 33 then start, set, count, previous = unpacked('<dddd', text, 2) end
+      local begun, counted = start, count
       local age = now - start
       if age >= b then start, count, previous, age = start + b, 0, count, age - b end
       if age >= b then previous = 0 end
@@ -222,7 +224,8 @@ for pass = (tiers > 1 and op == 'take') and 1 or 2, 2 do
       end
       if count > 0 then reset = left(b * 2) elseif previous > 0 then reset = left(b) end
       if changes and (count > 0 or previous > 0) then
-        kept, lasts = pack('<c1ddd', 's', start, count, previous), reset
+        kept, lasts = pack('<c1dddd', 's', start, b, count, previous), reset
+        lasting = set == b and start == begun and counted > 0 and count > 0
       end
       if pass == 2 then
         remaining = max(a - count - weight, 0)
@@ -232,17 +235,18 @@ for pass = (tiers > 1 and op == 'take') and 1 or 2, 2 do
     -- Sixteen sub-windows, the newest first, and the one that is partly expired, which counts whole.
     elseif algorithm == 'b' then
       local COUNTS = 17
-      local step, start, used = math.ceil(b / 16), now, 0
+      local step, start, used, set = math.ceil(b / 16), now, 0, 0
       local counts = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
-      if #text >= 17 and #text % 8 == 1 then
+      if #text >= 25 and #text % 8 == 1 then
         local numbers = (#text - 1) / 8
         local values = {unpacked('<' .. string.rep('d', numbers), text, 2)}
         local steps = floor(max(now - values[1], 0) / step)
-        for number = 2, min(numbers, COUNTS + 1 - steps) do
-          counts[steps + number - 1] = values[number]
+        for number = 3, min(numbers, COUNTS + 2 - steps) do
+          counts[steps + number - 2] = values[number]
           used = used + values[number]
         end
         if used > 0 then start = values[1] + steps * step end
+        if counts[1] > 0 then set = values[2] end
       end
       -- When so many of the oldest units have expired.
       local function expiry(wanted)
@@ -285,15 +289,17 @@ for pass = (tiers > 1 and op == 'take') and 1 or 2, 2 do
       if changes and used > 0 then
         local last = COUNTS
         while counts[last] == 0 do last = last - 1 end
-        kept = pack('<c1' .. string.rep('d', last + 1), 'b', start, unpack(counts, 1, last))
-        lasts = reset
+        kept = pack('<c1' .. string.rep('d', last + 2), 'b', start, b, unpack(counts, 1, last))
+        lasts, lasting = reset, set == b and counts[1] > 0
       end
     end
 
     if pass == 1 then
       if wait ~= 0 and not demands then refused = true end
     else
-      if kept then
+      if lasting then
+        redis.call('SET', KEYS[index], kept, 'KEEPTTL')
+      elseif kept then
         redis.call('SET', KEYS[index], kept, 'PX', max(math.ceil(lasts / 1000), 1))
       elseif found[index] and changing and (wait == 0 or demands) then
         redis.call('DEL', KEYS[index])
