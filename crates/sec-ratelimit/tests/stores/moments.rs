@@ -149,15 +149,17 @@ async fn walk<S: Script>(script: S, limit: u64, window: Duration, rounds: u64) {
     // Whole ones, so that steps land on the borders of sub-windows and beside them.
     let microsecond = Duration::from_micros(1);
     let sixteenth = Duration::from_micros(window.as_micros().div_ceil(16) as u64);
-    for round in 0..rounds {
+    // One tier alone knows by itself whether it refuses, two have to agree.
+    for (round, tiers) in (0..rounds).flat_map(|round| [(round, 2), (round, 1)]) {
         let quota = quotas(limit, window)[round as usize % 5];
         let demand = Tier::new("demand", quota, Key::given("b")).on_exceed(OnExceed::Demand);
-        let limiter = patient(both.clone())
-            .tier("refuse", quota, Key::given("a"))
-            .with_tier(demand)
-            .build()
-            .unwrap();
-        let subjects = [Subject::of(round), Subject::of(round)];
+        let limiter = patient(both.clone()).tier("refuse", quota, Key::given("a"));
+        let limiter = match tiers {
+            1 => limiter.build().unwrap(),
+            _ => limiter.with_tier(demand).build().unwrap(),
+        };
+        let subject = Subject::of(round).and(tiers);
+        let subjects = vec![subject; tiers as usize];
         let mut held = Vec::new();
         for _ in 0..60 {
             let cost = dice.roll(limit / 3 + 2);

@@ -206,7 +206,7 @@ impl RedisStore {
         let keys = script::keys(&self.prefix, ask);
         let call = |script| script::call(&keys, ask, operation, script);
         let answer = self.servers.call(Place::Ask(ask), &call, deadline).await?;
-        script::read(answer, ask.tiers.len())
+        script::read(&answer, ask.tiers.len())
     }
 
     async fn forget(&self, ask: &Ask, deadline: Instant) -> Result<(), StoreError> {

@@ -50,32 +50,38 @@ pub(super) fn call(keys: &[String], ask: &Ask, operation: Operation<'_>, script:
         Script::Named => ("EVALSHA", &NAME),
         Script::Whole => ("EVAL", SCRIPT),
     };
-    // Once as long as it will be: five arguments and each tier's key and eight, of which the longest
-    // are the script, the keys and sixteen digits.
-    let lengths = keys.iter().map(|key| key.len().saturating_add(8 * 16));
+    // Once as long as it will be: five arguments, each tier's key and three, and four for its hold, of
+    // which the longest are the script, the keys and sixteen digits.
+    let lengths = keys.iter().map(|key| key.len().saturating_add(7 * 16));
     let length = lengths.fold(script.len().saturating_add(64), usize::saturating_add);
-    let arguments = keys.len().saturating_mul(9).saturating_add(5);
+    let arguments = keys.len().saturating_mul(8).saturating_add(5);
     let mut call = Cmd::with_capacity(arguments, length);
     call.arg(command).arg(script);
     call.arg(keys.len()).arg(keys);
-    let (name, units, holds): (_, _, &[Hold]) = match operation {
-        Operation::Peek => ("peek", ask.cost, &[]),
-        Operation::Take => ("take", ask.cost, &[]),
-        Operation::Settle(holds, Change::GiveBack(units)) => ("give", units, holds),
-        Operation::Settle(holds, Change::TakeMore(units)) => ("more", units, holds),
+    let (name, units) = match operation {
+        Operation::Peek => ("peek", ask.cost),
+        Operation::Take => ("take", ask.cost),
+        Operation::Settle(_, Change::GiveBack(units)) => ("give", units),
+        Operation::Settle(_, Change::TakeMore(units)) => ("more", units),
     };
     call.arg(name).arg(units);
-    for (index, tier) in ask.tiers.iter().enumerate() {
-        let (kind, a, b) = match tier.rule {
-            SharedRule::Fixed { limit, window } => ("f", limit, window),
-            SharedRule::Gcra { interval, burst } => ("g", interval, burst),
-            SharedRule::Exact { limit, window } => ("e", limit, window),
-            SharedRule::Sliding { limit, window } => ("s", limit, window),
-            SharedRule::Bounded { limit, window } => ("b", limit, window),
+    for tier in &ask.tiers {
+        let (letters, a, b) = match tier.rule {
+            SharedRule::Fixed { limit, window } => (["f", "F"], limit, window),
+            SharedRule::Gcra { interval, burst } => (["g", "G"], interval, burst),
+            SharedRule::Exact { limit, window } => (["e", "E"], limit, window),
+            SharedRule::Sliding { limit, window } => (["s", "S"], limit, window),
+            SharedRule::Bounded { limit, window } => (["b", "B"], limit, window),
         };
-        call.arg(kind).arg(a).arg(b).arg(u8::from(tier.demands));
-        for number in holds.get(index).unwrap_or(&Hold::default()) {
-            call.arg(*number);
+        let [refusing, demanding] = letters;
+        call.arg(if tier.demands { demanding } else { refusing });
+        call.arg(a).arg(b);
+    }
+    if let Operation::Settle(holds, Change::GiveBack(_)) = operation {
+        for tier in 0..ask.tiers.len() {
+            for number in holds.get(tier).unwrap_or(&Hold::default()) {
+                call.arg(*number);
+            }
         }
     }
     call
@@ -134,40 +140,48 @@ fn hex([low, high]: Digest, to: &mut impl Write) -> std::fmt::Result {
     to.write_str(std::str::from_utf8(&text).unwrap_or_default())
 }
 
-/// Eight integers per tier.
-pub(super) fn read(answer: Value, tiers: usize) -> Result<Given, StoreError> {
-    let wrong = || StoreError::Answer("not eight integers per tier".into());
-    let Value::Array(values) = answer else {
+/// Eight doubles per tier, whole ones.
+pub(super) fn read(answer: &Value, tiers: usize) -> Result<Given, StoreError> {
+    let wrong = || StoreError::Answer("not eight whole numbers per tier".into());
+    let Value::BulkString(bytes) = answer else {
         return Err(wrong());
     };
-    let (rows, []) = values.as_chunks::<8>() else {
+    let (numbers, []) = bytes.as_chunks::<8>() else {
+        return Err(wrong());
+    };
+    let (rows, []) = numbers.as_chunks::<8>() else {
         return Err(wrong());
     };
     if rows.len() != tiers {
         return Err(wrong());
     }
-    let tier = |row: &[Value; 8]| {
-        let mut numbers = [0; 8];
-        for (number, value) in numbers.iter_mut().zip(row) {
-            *number = match value {
-                Value::Int(number) => *number,
-                _ => return Err(wrong()),
-            };
-        }
-        let [wait, remaining, reset, next, a, b, c, d] = numbers;
-        let whole = |number: i64| u64::try_from(number).unwrap_or(0);
-        Ok(TierGiven {
+    let tier = |row: &[[u8; 8]; 8]| {
+        let [wait, remaining, reset, next, a, b, c, d] = row.map(f64::from_le_bytes);
+        Some(TierGiven {
             answer: match wait {
-                0 => Answer::Admit,
-                ..0 => Answer::Never,
-                1.. => Answer::Wait(whole(wait)),
+                0.0 => Answer::Admit,
+                -1.0 => Answer::Never,
+                wait => Answer::Wait(whole(wait)?),
             },
-            remaining: whole(remaining),
-            reset: whole(reset),
-            next: whole(next),
-            hold: [a, b, c, d].map(whole),
+            remaining: whole(remaining)?,
+            reset: whole(reset)?,
+            next: whole(next)?,
+            hold: [whole(a)?, whole(b)?, whole(c)?, whole(d)?],
         })
     };
-    let tiers = rows.iter().map(tier).collect::<Result<_, _>>()?;
-    Ok(Given { tiers })
+    let tiers = rows.iter().map(tier).collect::<Option<_>>();
+    Ok(Given {
+        tiers: tiers.ok_or_else(wrong)?,
+    })
+}
+
+/// A number that a double holds exactly.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "neither can happen within the range"
+)]
+fn whole(number: f64) -> Option<u64> {
+    const BEYOND: f64 = 9_007_199_254_740_992.0;
+    (0.0..BEYOND).contains(&number).then_some(number as u64)
 }

@@ -36,6 +36,33 @@ async fn every_key_has_a_time_to_live_within_its_window() {
     }
 }
 
+/// Within a window the time to live stays as it was set, unless it was set for another window.
+#[tokio::test]
+async fn a_window_that_is_made_longer_or_shorter_lives_as_long() {
+    type Make = fn(u64, Duration) -> Quota;
+    // A sliding counter lives for two windows, a bounded one for a sub-window more than one.
+    let quotas: [(Make, u32); 3] = [(Quota::per, 16), (Quota::sliding, 32), (Quota::bounded, 17)];
+    let server = Server::start();
+    for (quota, sixteenths) in quotas {
+        for window in [HOUR, 3 * HOUR, HOUR] {
+            let limiter = one_tier(redis(&server), quota(100, window));
+            for _ in 0..2 {
+                limiter.check(ada(), 1).await.unwrap();
+                let [key] = &server.keys()[..] else {
+                    panic!("one key for one subject")
+                };
+                let left: u64 = server.ask(&["PTTL", key]);
+                let (left, whole) = (Duration::from_millis(left), window * sixteenths / 16);
+                assert!(
+                    left > whole - Duration::from_secs(60) && left <= whole,
+                    "{sixteenths} {window:?}: {left:?}"
+                );
+            }
+        }
+        server.ask::<()>(&["FLUSHALL"]);
+    }
+}
+
 #[tokio::test]
 async fn what_is_over_goes_away_by_itself() {
     let server = Server::start();

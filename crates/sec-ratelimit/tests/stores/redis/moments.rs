@@ -47,14 +47,26 @@ impl Script for Lua {
                 call.arg(format!("{}:{:?}", tier.name, tier.digest));
             }
             call.arg(operation).arg(units);
-            for (index, tier) in ask.tiers.iter().enumerate() {
+            for tier in &ask.tiers {
                 let (kind, a, b) = rule(tier);
+                let kind = if tier.demands {
+                    kind.to_ascii_uppercase()
+                } else {
+                    kind
+                };
                 call.arg(&[kind]).arg(a).arg(b);
-                call.arg(u8::from(tier.demands));
-                call.arg(holds.get(index).unwrap_or(&[0; 4]).as_slice());
+            }
+            if operation == "give" {
+                call.arg(holds.as_flattened());
             }
             call.arg(now);
-            self.ask(&call).await
+            let answer: Vec<u8> = self.ask(&call).await;
+            let numbers = answer.as_chunks().0.iter();
+            let whole = |number: f64| {
+                assert_eq!(number.fract(), 0.0);
+                number as i64
+            };
+            numbers.map(|n| whole(f64::from_le_bytes(*n))).collect()
         })
     }
 
@@ -75,4 +87,37 @@ async fn the_script_and_memory_are_alike_to_the_microsecond() {
 #[tokio::test]
 async fn the_largest_limits_lose_no_unit() {
     crate::moments::the_largest_limits_lose_no_unit(Lua::new).await;
+}
+
+/// A value that loses its newest units goes sooner, and with new ones later again.
+#[tokio::test]
+async fn a_time_to_live_follows_what_is_given_back_and_taken_anew() {
+    const SIXTEENTH: u64 = 60_000_000;
+    const WINDOW: u64 = 16 * SIXTEENTH;
+    let lua = Lua::new().await;
+    // The life of what is taken in the first sixteenth of a window, and the later moment of a second take.
+    for (kind, life, later) in [("s", 32, 20), ("b", 17, 5)] {
+        let run = async |operation: &str, hold: &[i64], sixteenth: u64| {
+            let mut call = redis::cmd("EVAL");
+            call.arg(&lua.script).arg(1).arg("key").arg(operation);
+            call.arg(1).arg(kind).arg(9).arg(WINDOW).arg(hold);
+            call.arg(1 + sixteenth * SIXTEENTH);
+            let answer: Vec<u8> = lua.ask(&call).await;
+            let numbers = answer.as_chunks().0.iter();
+            let numbers: Vec<_> = numbers.map(|n| f64::from_le_bytes(*n) as i64).collect();
+            let left: u64 = lua.ask(redis::cmd("PTTL").arg("key")).await;
+            (numbers[4..].to_vec(), (left * 1000).div_ceil(SIXTEENTH))
+        };
+        assert_eq!(run("take", &[], 0).await.1, life, "{kind}");
+        // Of a sliding window the second begins at 16.
+        let began = if kind == "s" { 16 } else { later };
+        let (hold, left) = run("take", &[], later).await;
+        assert_eq!(left, life + began - later, "{kind}");
+        assert_eq!(run("give", &hold, later).await.1, life - later, "{kind}");
+        for _ in 0..2 {
+            let (_, left) = run("take", &[], later).await;
+            assert_eq!(left, life + began - later, "{kind}");
+        }
+        let () = lua.ask(&redis::cmd("FLUSHALL")).await;
+    }
 }

@@ -94,8 +94,8 @@ async fn decisions_return_with_the_promoted_replica_and_no_key_exceeds_twice_its
     until("each key is exhausted", || {
         let calls: Vec<String> = cluster.servers[3].keys();
         let spent = |key: &&String| -> bool {
-            let value: String = cluster.servers[3].ask(&["GET", key]);
-            value.ends_with(&format!(" {LIMIT}"))
+            let value: Vec<u8> = cluster.servers[3].ask(&["GET", key]);
+            value.ends_with(&(LIMIT as f64).to_le_bytes())
         };
         calls.iter().filter(spent).count() >= USERS
     });

@@ -240,7 +240,7 @@ async fn a_slot_without_a_server_is_missed_by_its_own_keys_only() {
     let keys = &setup.cluster.keys("t")[0];
     let digest = {
         // Its key is the one that counts on.
-        let count = |key: &String| -> String { setup.cluster.servers[0].ask(&["GET", key]) };
+        let count = |key: &String| -> Vec<u8> { setup.cluster.servers[0].ask(&["GET", key]) };
         let before: Vec<_> = keys.iter().map(count).collect();
         assert!(!setup.is_degraded(lost).await);
         let after: Vec<_> = keys.iter().map(count).collect();

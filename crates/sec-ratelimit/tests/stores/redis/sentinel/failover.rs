@@ -127,7 +127,7 @@ async fn a_planned_fail_over_keeps_every_count() {
         limiter.check(user(), 1).await.unwrap();
     }
     let key = group.master.keys().remove(0);
-    let count = |server: &Server| -> Option<String> { server.ask(&["GET", &key]) };
+    let count = |server: &Server| -> Option<Vec<u8>> { server.ask(&["GET", &key]) };
     until("the replica has counted, too", || {
         count(&group.replica) == count(&group.master)
     });
