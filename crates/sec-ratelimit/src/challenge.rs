@@ -12,6 +12,7 @@ use sec_core::{Clock, Problem, SystemClock};
 use serde::Serialize;
 
 use crate::digest::Seed;
+use crate::forward::Forward;
 use crate::quota::{Algorithm, nanos};
 use crate::store::Table;
 use crate::{Answer, ConfigError, ConfigErrorKind, FixedWindow};
@@ -27,8 +28,10 @@ use crate::{Answer, ConfigError, ConfigErrorKind, FixedWindow};
 ///
 /// A solved token works **once**. Only spent tokens are remembered, each until it would have expired
 /// anyway, in memory fixed at construction; if there is no room for one more, it is refused. Services
-/// that share a key accept one another's tokens, each of them once. Setting the machine's clock back
-/// lengthens the life of what was issued by as much.
+/// that share a key accept one another's tokens, each of them once, and share the lifetime too: a token
+/// that expires later than their own could is refused, save for the minute by which clocks of machines
+/// may differ. Time only goes on here: after the machine's clock was set back it is taken to stand where it would
+/// without that, so nothing expires later, until the process starts anew.
 ///
 /// It slows a guesser down and asks nothing of a person; it does not stop one who pays for the work.
 /// Use it where a plain refusal would let anyone lock an owner out.
@@ -55,6 +58,7 @@ struct Inner {
     lifetime: Duration,
     clock: Arc<dyn Clock>,
     seed: Seed,
+    time: Forward,
     capacity: usize,
     spent: Table,
 }
@@ -78,6 +82,10 @@ pub enum ProofError {
     /// Not made by this key, or not for this binding.
     #[error("the token was not issued for this")]
     Foreign,
+    /// It expires later than a token of this lifetime could: made with the same key and a longer lifetime, or by a
+    /// machine whose clock is ahead.
+    #[error("the token lives longer than it may here")]
+    TooLong,
     /// Too old.
     #[error("the token has expired")]
     Expired,
@@ -98,6 +106,8 @@ const MAC: usize = 32;
 const VERSION: u8 = 1;
 const CONTEXT: &[u8] = b"sec-ratelimit proof of work v1\0";
 const SPENT: usize = 65_536;
+/// By how much the clocks of two machines may differ, in seconds.
+const SKEW: u64 = 60;
 
 impl ProofOfWork {
     /// The largest difficulty, 40 bits: days of work for one core.
@@ -137,6 +147,7 @@ impl ProofOfWork {
             lifetime,
             clock: SystemClock::shared(),
             seed: Seed::random(),
+            time: Forward::default(),
             capacity: SPENT,
             spent: spent_table(SPENT, lifetime),
         })))
@@ -166,6 +177,7 @@ impl ProofOfWork {
             lifetime: self.0.lifetime,
             clock,
             seed: Seed::random(),
+            time: Forward::default(),
             capacity,
             spent: spent_table(capacity, self.0.lifetime),
         }))
@@ -181,9 +193,10 @@ impl ProofOfWork {
     /// [`MAX_DIFFICULTY`](Self::MAX_DIFFICULTY). The token says how hard it is, under the signature.
     #[must_use]
     pub fn issue_harder(&self, binding: &[u8], bits: u8) -> Challenge {
-        let difficulty = self.0.difficulty.saturating_add(bits);
-        let difficulty = difficulty.min(Self::MAX_DIFFICULTY);
-        let expiry = unix(self.0.clock.now()).saturating_add(self.0.lifetime.as_secs());
+        let difficulty = self.difficulty(bits);
+        let now = self.0.time.now(&*self.0.clock);
+        let expiry = now.unix.as_secs();
+        let expiry = expiry.saturating_add(self.0.lifetime.as_secs());
         let nonce: [u8; 16] = rand::random();
         let mut bytes = Vec::with_capacity(HEAD + MAC);
         bytes.extend([VERSION, difficulty]);
@@ -204,6 +217,16 @@ impl ProofOfWork {
     ///
     /// [`ProofError`]; only [`Spent`](ProofError::Spent) and success use the token up.
     pub fn verify(&self, binding: &[u8], token: &str, solution: u64) -> Result<(), ProofError> {
+        self.work(binding, token, solution).map(drop)
+    }
+
+    /// [`verify`](Self::verify), and how hard it was.
+    pub(crate) fn work(
+        &self,
+        binding: &[u8],
+        token: &str,
+        solution: u64,
+    ) -> Result<u8, ProofError> {
         let mut buffer = [0; HEAD + MAC + 2];
         let length = URL_SAFE_NO_PAD
             .decode_slice(token, &mut buffer)
@@ -233,13 +256,31 @@ impl ProofOfWork {
             return Err(ProofError::Foreign);
         }
         let expiry = u64::from_be_bytes([*e0, *e1, *e2, *e3, *e4, *e5, *e6, *e7]);
-        if unix(self.0.clock.now()) >= expiry {
+        let now = self.0.time.now(&*self.0.clock);
+        let rest = Duration::from_secs(expiry).saturating_sub(now.unix);
+        if rest.is_zero() {
             return Err(ProofError::Expired);
+        }
+        if rest > longest(self.0.lifetime) {
+            return Err(ProofError::TooLong);
         }
         if zero_bits(&prefix(token), solution) < u32::from(*difficulty) {
             return Err(ProofError::Wrong);
         }
-        self.spend(nonce)
+        self.spend(nonce, now.monotonic, rest)?;
+        Ok(*difficulty)
+    }
+
+    /// How hard a challenge is that is so many bits harder than usual.
+    pub(crate) fn difficulty(&self, harder: u8) -> u8 {
+        let difficulty = self.0.difficulty.saturating_add(harder);
+        difficulty.min(Self::MAX_DIFFICULTY)
+    }
+
+    /// The same with another key. What was spent before is forgotten.
+    pub(crate) fn keyed(&self, key: &[u8]) -> Result<Self, ConfigError> {
+        let keyed = Self::with_key(key, self.0.difficulty, self.0.lifetime)?;
+        Ok(keyed.rebuilt(self.0.capacity, self.0.clock.clone()))
     }
 
     fn mac(&self, head: &[u8], binding: &[u8]) -> hmac::Tag {
@@ -250,15 +291,17 @@ impl ProofOfWork {
         mac.sign()
     }
 
-    /// Remembers a token as used: a limit of one per lifetime, in a table that never forgets what is
-    /// at its limit.
-    fn spend(&self, nonce: &[u8]) -> Result<(), ProofError> {
-        let once = once_per(self.0.lifetime);
+    /// Remembers a token as used for the rest of its life: a limit of one per longest life, in a table that
+    /// never forgets what is at its limit, taken as much before as the life is shorter.
+    fn spend(&self, nonce: &[u8], now: Duration, rest: Duration) -> Result<(), ProofError> {
+        let longest = longest(self.0.lifetime);
+        let once = once_per(longest);
+        let taken = nanos(now.saturating_add(rest));
+        let now = nanos(now.saturating_add(longest));
         let mut hasher = self.0.seed.hasher();
         hasher.write(nonce);
         let digest = hasher.finish();
         let mut shard = self.0.spent.lock(digest).ok_or(ProofError::Busy)?;
-        let now = nanos(self.0.clock.monotonic());
         let place = shard.find(digest, now);
         if place.overflow {
             return Err(ProofError::Busy);
@@ -266,7 +309,7 @@ impl ProofOfWork {
         if shard.answer(place, &once, now, 1) != Answer::Admit {
             return Err(ProofError::Spent);
         }
-        let _ = shard.take(digest, place, &once, now, 1, false);
+        let _ = shard.take(digest, place, &once, taken, 1, false);
         Ok(())
     }
 }
@@ -365,7 +408,12 @@ fn once_per(lifetime: Duration) -> Algorithm {
 
 fn spent_table(tokens: usize, lifetime: Duration) -> Table {
     let tokens = tokens.clamp(1, crate::LimiterBuilder::MAX_CAPACITY);
-    Table::new(tokens, once_per(lifetime))
+    Table::new(tokens, once_per(longest(lifetime)))
+}
+
+/// The longest life of a token that is accepted.
+fn longest(lifetime: Duration) -> Duration {
+    lifetime.saturating_add(Duration::from_secs(SKEW))
 }
 
 pub(crate) fn unix(time: SystemTime) -> u64 {

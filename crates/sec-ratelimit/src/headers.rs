@@ -72,7 +72,8 @@ impl Fields {
 
     /// Writes the fields of a decision, and `Retry-After` if it refused and waiting helps. List
     /// fields are appended to what an inner limiter wrote; of the older fields the stricter ones
-    /// stay, and a `Retry-After` already there is kept.
+    /// stay, and a `Retry-After` already there is kept: the layer alone knows whose it is, and
+    /// lengthens an inner limiter's where a tier of this one is used up for longer.
     ///
     /// Each value is one allocation, save for a `RateLimit-Policy` in which no key has a limit of its
     /// own: that is made once, with the limiter.
@@ -143,6 +144,27 @@ impl Fields {
             list.push(&STANDARD.encode(shown.to_be_bytes()));
             list.push(":");
         }
+    }
+}
+
+/// Lengthens the `Retry-After` of an inner limiter's refusal to the `t` of an outer tier that is used up: who came back
+/// before would be refused by that one. What a refusal hook shortened is left to it.
+pub(crate) fn lengthen_retry_after(inner: &Decision, outer: &Decision, headers: &mut HeaderMap) {
+    let Some(wait) = inner.retry_after() else {
+        return;
+    };
+    let used_up = outer
+        .each()
+        .filter(|(_, tier)| !tier.demanding_only && tier.standing.remaining == 0)
+        .map(|(_, tier)| tier.standing.next);
+    let Some(next) = used_up.max() else { return };
+    let told = headers.get(RETRY_AFTER).and_then(|value| {
+        let text = value.to_str().ok()?;
+        text.parse::<u64>().ok()
+    });
+    let next = seconds(Duration::from_nanos(next));
+    if told.is_some_and(|told| told >= seconds(wait) && told < next) {
+        headers.insert(RETRY_AFTER, HeaderValue::from(next));
     }
 }
 

@@ -24,6 +24,7 @@ mod decision;
 mod digest;
 mod error;
 mod fixed;
+mod forward;
 mod gcra;
 mod headers;
 mod key;

@@ -13,7 +13,7 @@ use sec_core::{EventKind, OnRefusal, PathRules, Problem, RequestContext, Request
 
 use crate::about::About;
 use crate::ban::Hook;
-use crate::headers::seconds;
+use crate::headers::{lengthen_retry_after, seconds};
 use crate::key::route;
 use crate::refused::report;
 use crate::{
@@ -159,6 +159,9 @@ impl<L> Settings<L> {
         };
         if !self.shadow {
             self.fields.write(decision, &mut parts.headers);
+            if let Some(inner) = parts.extensions.get::<Decision>() {
+                lengthen_retry_after(inner, decision, &mut parts.headers);
+            }
         }
         if parts.extensions.is_empty() {
             parts.extensions = told;

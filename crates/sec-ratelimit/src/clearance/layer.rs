@@ -19,7 +19,9 @@ use crate::{Challenge, ConfigError, ConfigErrorKind, Decision, ProofError, Shed}
 ///
 /// A browser's navigation gets a small page that does the work, sends the solution to the layer's own path and opens what
 /// was asked for. Everything else gets 429 problem+json of the type `challenge-required` with the member `challenge`; it
-/// can solve that and send `POST` to the path with [`SOLUTION_HEADER`] as well, and gets 204 with the cookie.
+/// can solve that and send `POST` to the path with [`SOLUTION_HEADER`] as well, and gets 204 with the cookie. The policy is
+/// asked anew for each request, also for the challenge that answers a wrong solution: a clearance counts where no harder work
+/// is demanded than was done for it, so whoever worked before the demand rose works once more.
 ///
 /// ```
 /// use sec_ratelimit::{ChallengeLayer, Clearance, Demand, Shed};
@@ -58,7 +60,7 @@ pub enum Demand {
     Nothing,
     /// A clearance, for the usual work.
     Work,
-    /// A clearance, for work of so many bits more; each doubles it.
+    /// A clearance, for work of so many bits more; each doubles it. One for less work does not count.
     Harder(u8),
 }
 
@@ -169,6 +171,15 @@ impl Demand {
         Self::at(shed.pressure(), from)
     }
 
+    /// How much harder than usual, if anything is demanded.
+    fn harder(self) -> Option<u8> {
+        match self {
+            Self::Nothing => None,
+            Self::Work => Some(0),
+            Self::Harder(bits) => Some(bits),
+        }
+    }
+
     pub(super) fn at(pressure: u32, from: u32) -> Self {
         let Some(above) = pressure.checked_sub(from) else {
             return Self::Nothing;
@@ -224,12 +235,10 @@ impl Settings {
         if !self.paths.applies(ctx.path()) {
             return Ok(());
         }
-        let harder = match (self.when)(view) {
-            Demand::Nothing => return Ok(()),
-            Demand::Work => 0,
-            Demand::Harder(bits) => bits,
+        let Some(harder) = (self.when)(view).harder() else {
+            return Ok(());
         };
-        if self.clearance.is_cleared(ctx, view.headers) {
+        if self.clearance.is_cleared_for(ctx, view.headers, harder) {
             return Ok(());
         }
         report(ctx, None);
@@ -255,9 +264,10 @@ impl Settings {
             Err(error) => {
                 report(ctx, Some(error));
                 // As the log-in answers: forbidden, with another challenge.
+                let harder = (self.when)(view).harder().unwrap_or(0);
                 let refusal = Challenged {
                     status: StatusCode::FORBIDDEN,
-                    ..self.challenged(ctx, 0)
+                    ..self.challenged(ctx, harder)
                 };
                 refuse(&ProblemRefusal, refusal, view)
             }

@@ -30,10 +30,10 @@ pub const SOLUTION_HEADER: &str = "x-challenge-solution";
 
 /// Gives out clearances for work that was done, and recognises them.
 ///
-/// A clearance is a cookie: its expiry under an HMAC-SHA-256 that also covers the client's address group and user agent. It
-/// is good for as many requests as its owner likes until it expires, from that address group and by that agent; a copy
-/// taken elsewhere is worth nothing. Nothing is remembered of it, so it cannot be taken back either. The proof it is given
-/// for works once: see [`ProofOfWork`].
+/// A clearance is a cookie: its expiry and how hard the work was, under an HMAC-SHA-256 that also covers the client's
+/// address group and user agent. It is good for as many requests as its owner likes until it expires, from that address
+/// group and by that agent, where no harder work is demanded; a copy taken elsewhere is worth nothing. Nothing is
+/// remembered of it, so it cannot be taken back either. The proof it is given for works once: see [`ProofOfWork`].
 ///
 /// It bounds how cheaply an address can begin to send, not how much: a limit belongs behind it.
 ///
@@ -58,8 +58,8 @@ pub struct Clearance {
     clock: Arc<dyn Clock>,
 }
 
-/// Version and expiry in Unix seconds.
-const HEAD: usize = 1 + 8;
+/// Version, bits of work, and expiry in Unix seconds.
+const HEAD: usize = 1 + 1 + 8;
 const MAC: usize = 32;
 const VERSION: u8 = 1;
 const CONTEXT: &[u8] = b"sec-ratelimit clearance v1\0";
@@ -83,7 +83,8 @@ impl Clearance {
 
     /// With keys of at least 32 bytes, shared by the processes of one service. The first signs, all of them verify: put a
     /// new one in front, and drop the old one once its clearances have expired. A challenge that was issued before the
-    /// change is answered by another challenge.
+    /// change is answered by another challenge. A clearance for less work than the difficulty here is no good, so the
+    /// processes have one difficulty.
     ///
     /// # Errors
     /// As [`new`](Self::new), no key, and a shorter key.
@@ -165,13 +166,20 @@ impl Clearance {
         let number = number.parse().map_err(|_| ProofError::Malformed)?;
         let mut bound = Vec::with_capacity(64);
         binding(ctx, |part| bound.extend_from_slice(part));
-        self.proofs.verify(&bound, token, number)?;
-        self.cookie(ctx).ok_or(ProofError::Malformed)
+        let bits = self.proofs.work(&bound, token, number)?;
+        self.cookie(ctx, bits).ok_or(ProofError::Malformed)
     }
 
-    /// Whether the request brings a clearance that is good for its client.
+    /// Whether the request brings a clearance that is good for its client, for work as hard as usual.
     #[must_use]
     pub fn is_cleared(&self, ctx: &RequestContext, headers: &HeaderMap) -> bool {
+        self.is_cleared_for(ctx, headers, 0)
+    }
+
+    /// Whether the request brings a clearance that is good for its client, for work so many bits harder than usual.
+    #[must_use]
+    pub fn is_cleared_for(&self, ctx: &RequestContext, headers: &HeaderMap, harder: u8) -> bool {
+        let bits = self.proofs.difficulty(harder);
         let name = name(ctx.scheme());
         let values = headers.get_all(COOKIE).into_iter();
         values
@@ -180,16 +188,14 @@ impl Clearance {
             .filter_map(|pair| pair.trim_matches([' ', '\t']).split_once('='))
             .filter(|(own, _)| *own == name)
             .take(MOST_COOKIES)
-            .any(|(_, value)| self.verify(ctx, value))
+            .any(|(_, value)| self.verify(ctx, value, bits))
     }
 
-    fn cookie(&self, ctx: &RequestContext) -> Option<HeaderValue> {
+    fn cookie(&self, ctx: &RequestContext, bits: u8) -> Option<HeaderValue> {
         let seconds = self.lifetime.as_secs();
         let expiry = unix(self.clock.now()).saturating_add(seconds);
-        let mut head = [VERSION; HEAD];
-        head.split_first_mut()?
-            .1
-            .copy_from_slice(&expiry.to_be_bytes());
+        let [e0, e1, e2, e3, e4, e5, e6, e7] = expiry.to_be_bytes();
+        let head: [u8; HEAD] = [VERSION, bits, e0, e1, e2, e3, e4, e5, e6, e7];
         let mut bytes = Vec::with_capacity(HEAD.saturating_add(MAC));
         bytes.extend(head);
         bytes.extend(mac(self.keys.first()?, &head, ctx).as_ref());
@@ -208,7 +214,7 @@ impl Clearance {
         Some(value)
     }
 
-    fn verify(&self, ctx: &RequestContext, value: &str) -> bool {
+    fn verify(&self, ctx: &RequestContext, value: &str, bits: u8) -> bool {
         let mut buffer = [0; HEAD + MAC + 2];
         let bytes = URL_SAFE_NO_PAD
             .decode_slice(value, &mut buffer)
@@ -217,8 +223,9 @@ impl Clearance {
         let Some((head, tag)) = bytes.and_then(<[u8]>::split_first_chunk::<HEAD>) else {
             return false;
         };
-        let [version, expiry @ ..] = *head;
+        let [version, worked, expiry @ ..] = *head;
         version == VERSION
+            && worked >= bits
             && unix(self.clock.now()) < u64::from_be_bytes(expiry)
             && self
                 .keys

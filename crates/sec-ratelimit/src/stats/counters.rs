@@ -9,6 +9,7 @@ use sec_core::AddrPrefix;
 
 use super::sketch::Sketch;
 use crate::decision::Policies;
+use crate::digest::Seed;
 use crate::{Decision, Limiter, Tier};
 
 /// How often each policy of a limiter admitted and refused, and its most active keys. Clones share their numbers.
@@ -170,12 +171,14 @@ impl Statistics {
     /// The numbers of this moment, in the order of the policies.
     #[must_use]
     pub fn policies(&self) -> Vec<PolicyStatistics> {
-        self.policies.iter().map(Numbers::read).collect()
+        let veil = self.limiter.veil;
+        let policies = self.policies.iter();
+        policies.map(|numbers| numbers.read(veil)).collect()
     }
 }
 
 impl Numbers {
-    fn read(&self) -> PolicyStatistics {
+    fn read(&self, veil: Option<Seed>) -> PolicyStatistics {
         let sum = |of: fn(&Counts) -> &AtomicU64| {
             let counts = self.counts.iter().map(of);
             counts.fold(0_u64, |sum, n| sum.wrapping_add(n.load(Ordering::Relaxed)))
@@ -184,7 +187,7 @@ impl Numbers {
         for sketch in &self.top {
             let sketch = sketch.lock().unwrap_or_else(PoisonError::into_inner);
             top.extend(sketch.counters().map(|(id, counter)| TopKey {
-                id,
+                id: veil.map_or(id, |veil| veil.veil(id)),
                 address: counter.shown,
                 requests: counter.count,
                 error: counter.error,
@@ -237,7 +240,9 @@ impl PolicyStatistics {
 }
 
 impl TopKey {
-    /// A keyed hash of the key: the same for one key and policy as long as the process lives.
+    /// A keyed hash of the key, from which neither the key nor its place in the table can be told: the same for one key
+    /// and policy as long as the process lives, and the partition key of
+    /// [`Fields::with_partition`](crate::Fields::with_partition).
     #[must_use]
     pub const fn id(&self) -> u64 {
         self.id

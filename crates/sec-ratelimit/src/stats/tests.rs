@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use base64::Engine as _;
 use proptest::prelude::*;
 use sec_core::AddrGrouping;
 
@@ -90,6 +91,41 @@ fn policies_count_what_they_admit_and_refuse_and_show_what_they_may() {
         .collect();
     assert_eq!(seen, [(Some("192.0.2.1/32".into()), 9, 0), (None, 1, 0)]);
     assert_eq!(wide.top().len(), 1);
+}
+
+/// Where one quota is decided without a lock, keys are kept under a permutation, which can be undone: an identity that is
+/// shown must not be what it gave. It is the one that clients are told.
+#[test]
+fn an_identity_that_is_shown_does_not_give_the_address_away() {
+    let quick = Limiter::builder()
+        .tier("address", Quota::per_minute(5), Key::ip())
+        .build()
+        .unwrap();
+    let shown = |limiter: &Limiter, subjects: &[Subject<'_>]| {
+        let statistics = Statistics::of(limiter);
+        let decision = limiter.check(subjects, 1).unwrap();
+        statistics.record(&decision, false, None);
+        let mut headers = http::HeaderMap::new();
+        crate::Fields::IETF
+            .with_partition()
+            .write(&decision, &mut headers);
+        let field = headers["ratelimit"].to_str().unwrap();
+        let told = field.split(":").nth(1).unwrap().to_owned();
+        let id = statistics.policies()[0].top()[0].id();
+        let as_told = base64::engine::general_purpose::STANDARD.encode(id.to_be_bytes());
+        assert_eq!(as_told, told);
+        (id, decision.tiers[0].partition)
+    };
+    let address = |n: u8| Subject::of(std::net::IpAddr::from([192, 0, 2, n]));
+    let (one, kept) = shown(&quick, &[address(1)]);
+    assert_ne!(one, kept, "as it is kept");
+    let (again, _) = shown(&quick, &[address(1)]);
+    let (other, _) = shown(&quick, &[address(2)]);
+    assert_eq!(one, again);
+    assert_ne!(one, other);
+    // Full digests need no veil.
+    let (id, kept) = shown(&limiter(), &[address(1), Subject::everyone()]);
+    assert_eq!(id, kept);
 }
 
 #[test]

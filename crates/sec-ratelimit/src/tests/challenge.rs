@@ -161,6 +161,65 @@ fn the_memory_of_spent_tokens_is_bounded_and_fails_closed() {
     );
 }
 
+/// One that lives for a second would have forgotten, after that, a token that is good for ten minutes.
+#[test]
+fn a_longer_life_than_ones_own_is_not_accepted() {
+    let clock = ManualClock::new();
+    let keyed = |seconds| {
+        let proofs = ProofOfWork::with_key(&[7; 32], 4, Duration::from_secs(seconds)).unwrap();
+        proofs.clock(clock.clone())
+    };
+    let (long, short) = (keyed(600), keyed(1));
+    let challenge = long.issue(b"alice");
+    let solution = challenge.solve();
+    let verify = || short.verify(b"alice", challenge.token(), solution);
+    let mut results = Vec::new();
+    for _ in 0..=600 {
+        results.push(verify());
+        clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(results[0], Err(ProofError::TooLong));
+    // Clocks may differ by a minute: until then it is refused, then it counts once, then never again.
+    let accepted: Vec<_> = (0..=600).filter(|n| results[*n].is_ok()).collect();
+    assert_eq!(accepted, [600 - 61]);
+    assert!(
+        results[600 - 60..600]
+            .iter()
+            .all(|r| *r == Err(ProofError::Spent))
+    );
+    assert_eq!(results[600], Err(ProofError::Expired));
+}
+
+#[test]
+fn setting_the_clock_back_makes_no_token_good_again() {
+    use sec_core::Clock;
+
+    let (proofs, clock) = proofs();
+    let (spent, fresh) = (proofs.issue(b"alice"), proofs.issue(b"alice"));
+    let solution = spent.solve();
+    let start = clock.now();
+    assert_eq!(proofs.verify(b"alice", spent.token(), solution), Ok(()));
+    for _ in 0..10 {
+        clock.advance(LIFETIME / 2);
+        clock.step_wall(start);
+        let again = proofs.verify(b"alice", spent.token(), solution);
+        assert!(matches!(
+            again,
+            Err(ProofError::Spent | ProofError::Expired)
+        ));
+    }
+    let late = proofs.verify(b"alice", fresh.token(), fresh.solve());
+    assert_eq!(late, Err(ProofError::Expired));
+    // It goes on working; so it does when the clock ran ahead and was set right.
+    for wall in [start, start + LIFETIME * 1_000, start] {
+        clock.step_wall(wall);
+        let challenge = proofs.issue(b"alice");
+        clock.advance(LIFETIME / 2);
+        let verified = proofs.verify(b"alice", challenge.token(), challenge.solve());
+        assert_eq!(verified, Ok(()));
+    }
+}
+
 #[test]
 fn processes_share_a_key() {
     let key = [7; 32];

@@ -1,13 +1,17 @@
 //! The layer among others: what it needs around it, and whom it then counts.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
-use http::{Request, StatusCode};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
 use sec_core::{AuthMethod, EventKind, Identity, Principal, Problem, RequestContext, RequestView};
 use tower::{Layer, ServiceExt, service_fn};
 
 use super::layer::{Inner, World, call};
-use crate::{ConfigErrorKind, Decision, Key, Limiter, Quota, RateLimitLayer, Subject, Tier};
+use crate::{
+    ConfigErrorKind, Decision, Key, Limiter, Quota, RateLimitLayer, Refused, Subject, Tier,
+};
 
 #[tokio::test]
 async fn of_two_layers_the_stricter_speaks_and_both_are_listed() {
@@ -24,6 +28,48 @@ async fn of_two_layers_the_stricter_speaks_and_both_are_listed() {
     let refused = service.oneshot(world.request("/")).await.unwrap();
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
     assert!(!refused.extensions().get::<Decision>().unwrap().is_allowed());
+}
+
+/// draft-ietf-httpapi-ratelimit-headers-10, section 6: `Retry-After` should not precede `t`, whichever layer wrote it.
+#[tokio::test]
+async fn an_inner_limits_retry_after_does_not_precede_the_end_of_an_outer_one() {
+    let world = World::new();
+    let seconds = Duration::from_secs;
+    let told = async |outer: Quota, hook: bool| {
+        let outer = world.layer(outer);
+        let mut inner = world.layer(Quota::per(1, seconds(5)));
+        if hook {
+            inner = inner.on_refusal(|_: &Refused, _: RequestView<'_>| {
+                let answer = Response::builder().status(StatusCode::TOO_MANY_REQUESTS);
+                answer
+                    .header("retry-after", "2")
+                    .body(Bytes::new())
+                    .unwrap()
+            });
+        }
+        let service = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Inner::default()) });
+        let service = outer.layer(inner.layer(service));
+        let _ = service.clone().oneshot(world.request("/")).await.unwrap();
+        let refused = service.oneshot(world.request("/")).await.unwrap();
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+        refused.headers()["retry-after"]
+            .to_str()
+            .unwrap()
+            .to_owned()
+    };
+    // The second request uses the outer limit up, and is refused by the inner one.
+    assert_eq!(told(Quota::per(2, seconds(60)), false).await, "60");
+    // Of an outer bucket the next unit comes sooner than the inner window ends; and it is not used up at all.
+    assert_eq!(
+        told(Quota::gcra(60, seconds(60)).burst(2), false).await,
+        "5"
+    );
+    assert_eq!(told(Quota::per(3, seconds(60)), false).await, "5");
+    assert_eq!(
+        told(Quota::per(2, seconds(60)), true).await,
+        "2",
+        "the hook's own"
+    );
 }
 
 /// What is missing further out is loud, and never means "no limit".

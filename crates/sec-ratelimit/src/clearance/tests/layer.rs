@@ -1,11 +1,12 @@
 //! The layer, the page and what a browser or a program gets.
 
 use std::convert::Infallible;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use sec_core::{ManualClock, PathRules, Problem};
+use sec_core::{ManualClock, PathRules, Problem, RequestView};
 use tower::{Layer, ServiceExt, service_fn};
 
 use super::*;
@@ -168,6 +169,62 @@ async fn the_whole_way_from_the_page_to_the_service() {
     );
     let bare = send(&off.enabled(true), Request::new(())).await;
     assert_eq!(bare.status(), StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+/// A `POST` with nothing in it must not be the way to an easier challenge, nor an easier challenge the way in.
+#[tokio::test]
+async fn harder_work_is_not_to_be_got_round() {
+    let demand = Arc::new(std::sync::atomic::AtomicU8::new(4));
+    let now = demand.clone();
+    let policy = move |_: RequestView<'_>| match now.load(Ordering::Relaxed) {
+        0 => Demand::Work,
+        bits => Demand::Harder(bits),
+    };
+    let clearance = clearance(&ManualClock::new());
+    let layer = ChallengeLayer::new(clearance.clone(), policy);
+    let bits = |answer: &Response<Bytes>| {
+        let problem: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
+        problem["challenge"]["difficulty"].as_u64().unwrap()
+    };
+    let post = |solution: &str| {
+        let headers = [(SOLUTION_HEADER, solution)];
+        ADA.request(Method::POST, "/_clearance", &headers)
+    };
+    let with = |cookie: &str| ADA.request(Method::GET, "/orders", &[("cookie", cookie)]);
+    let worked = async |harder: u8| {
+        let easy = solved(&clearance.challenge(&ADA.here(), harder));
+        let answer = send(&layer, post(&easy)).await;
+        assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+        let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+        cookie.split(';').next().unwrap().to_owned()
+    };
+
+    let asked = send(&layer, ADA.request(Method::GET, "/orders", &[])).await;
+    assert_eq!(bits(&asked), 8);
+    let empty = send(&layer, ADA.request(Method::POST, "/_clearance", &[])).await;
+    assert_eq!((empty.status(), bits(&empty)), (StatusCode::FORBIDDEN, 8));
+
+    // However somebody came by an easier token: what was done for it is in the clearance, and signed.
+    let easy = worked(0).await;
+    let refused = send(&layer, with(&easy)).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    let hard = worked(4).await;
+    assert_eq!(send(&layer, with(&hard)).await.body(), "the service");
+    let (name, value) = easy.split_once('=').unwrap();
+    let mut bytes = URL_SAFE_NO_PAD.decode(value).unwrap();
+    bytes[1] = 40;
+    let forged = format!("{name}={}", URL_SAFE_NO_PAD.encode(bytes));
+    let refused = send(&layer, with(&forged)).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+
+    // When less is demanded both are good, and harder work than the most cannot be demanded.
+    demand.store(0, Ordering::Relaxed);
+    for cookie in [&easy, &hard] {
+        assert_eq!(send(&layer, with(cookie)).await.body(), "the service");
+    }
+    demand.store(255, Ordering::Relaxed);
+    let asked = send(&layer, with(&hard)).await;
+    assert_eq!(bits(&asked), u64::from(ProofOfWork::MAX_DIFFICULTY));
 }
 
 /// The path is the host's, and still no page can be made to send the solution to someone else.
