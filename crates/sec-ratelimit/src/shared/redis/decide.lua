@@ -86,19 +86,26 @@ function make.g()
   return gcra
 end
 
--- The log is a row of runs: an instant and how many units were taken in it, oldest first.
+-- The log is a row of runs: an instant and how many units were taken in it, oldest first. Before them
+-- may be how many units were pushed out since when, which refunds give back first.
 function make.e()
   local exact = {}
   function exact.load(t, text)
-    t.runs, t.used = {}, 0
+    t.runs, t.used, t.lost, t.since = {}, 0, 0, 0
+    local whole = true
     if string.sub(text or '', 1, 1) ~= 'e' then return end
     for time, count in string.gmatch(text, '(%d+):(%d+)') do
       time, count = tonumber(time), tonumber(count)
       if time + t.b > now then
         t.runs[#t.runs + 1] = {time, count}
         t.used = t.used + count
+      else
+        whole = false
       end
     end
+    -- What was pushed out is older than any run, and has expired before it.
+    local lost, since = string.match(text, '^e(%d+)/(%d+) ')
+    if lost and whole then t.lost, t.since = tonumber(lost), tonumber(since) end
   end
   function exact.expiry(t, time) return min(max(time + t.b - now, 0), t.b) end
   function exact.nth(t, n)
@@ -117,9 +124,13 @@ function make.e()
     local newest = t.runs[#t.runs]
     local at = now
     if newest and newest[1] > now then at = newest[1] end
+    local taken, room = units, max(t.a, t.used)
+    if t.demands then taken = min(units, max(t.a - t.used, 0)) end
     -- What does not fit pushes the oldest out.
-    local room = max(t.a, t.used)
-    local wanted = min(units, room)
+    local over = max(t.used + taken - room, 0)
+    if over > 0 and t.lost == 0 then t.since = t.runs[1] and t.runs[1][1] or at end
+    t.lost = min(t.lost + over, LAST)
+    local wanted = min(taken, room)
     local drop = t.used + wanted - room
     while drop > 0 and t.runs[1] do
       local gone = min(drop, t.runs[1][2])
@@ -133,9 +144,14 @@ function make.e()
       t.runs[#t.runs + 1] = {at, wanted}
     end
     t.used = t.used + wanted
-    t.hold = {at, 0, 0, 0}
+    t.hold = {at, taken, 0, 0}
   end
   function exact.give(t)
+    local units = min(units, t.h[2])
+    if t.h[1] >= t.since and t.h[1] + t.b > now then
+      local lost = min(units, t.lost)
+      t.lost, units = t.lost - lost, units - lost
+    end
     for index, run in ipairs(t.runs) do
       if run[1] == t.h[1] then
         local back = min(units, run[2])
@@ -156,7 +172,8 @@ function make.e()
     if not newest then return nil, 0 end
     local parts = {}
     for index, run in ipairs(t.runs) do parts[index] = string.format('%.0f:%.0f', run[1], run[2]) end
-    return 'e' .. table.concat(parts, ' '), exact.expiry(t, newest[1])
+    local lost = t.lost > 0 and string.format('%.0f/%.0f ', t.lost, t.since) or ''
+    return 'e' .. lost .. table.concat(parts, ' '), exact.expiry(t, newest[1])
   end
   return exact
 end
