@@ -82,7 +82,7 @@ pub use self::lists::{
     AddressBlocked, AddressFault, AddressFaultKind, AddressList, AddressListConfig,
     AddressListError, AddressListLayer, AddressListService, AddressRule, SharedAddressList,
 };
-pub use self::log::ExactLog;
+pub use self::log::{ExactLog, LogState};
 pub use self::login::{
     LoginAttempt, LoginLimit, LoginLimitConfig, LoginRefusal, LoginTierConfig, Proof,
 };

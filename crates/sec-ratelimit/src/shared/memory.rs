@@ -15,8 +15,8 @@ use super::store::{Ask, Change, Given, Hold, SharedStore, SharedTier, StoreFutur
 use crate::digest::Digest;
 use crate::gcra::{GcraHold, GcraState};
 use crate::{
-    Answer, BoundedState, BoundedWindow, ExactLog, FixedState, FixedWindow, Gcra, SlidingState,
-    SlidingWindow, Standing, WindowHold,
+    Answer, BoundedState, BoundedWindow, ExactLog, FixedState, FixedWindow, Gcra, LogState,
+    SlidingState, SlidingWindow, Standing, WindowHold,
 };
 
 /// A [`SharedStore`] and [`BlockStore`] in this process's memory, for tests of code that uses a shared
@@ -44,7 +44,7 @@ type Place = (Arc<str>, Arc<str>, Digest);
 enum State {
     Fixed(FixedState),
     Gcra { state: GcraState, born: u64 },
-    Exact(Vec<u64>),
+    Exact { times: Vec<u64>, log: LogState },
     Sliding(SlidingState),
     Bounded(BoundedState),
 }
@@ -191,7 +191,7 @@ impl States {
             (Some(State::Gcra { state, born }), SharedRule::Gcra { .. }) if state.tat > now => {
                 State::Gcra { state, born }
             }
-            (Some(State::Exact(times)), SharedRule::Exact { .. }) => State::Exact(times),
+            (Some(state @ State::Exact { .. }), SharedRule::Exact { .. }) => state,
             (Some(State::Sliding(state)), SharedRule::Sliding { .. }) => State::Sliding(state),
             (Some(State::Bounded(state)), SharedRule::Bounded { .. }) => State::Bounded(state),
             (_, SharedRule::Fixed { .. }) => State::Fixed(FixedState::default()),
@@ -199,7 +199,10 @@ impl States {
                 state: GcraState::default(),
                 born: now,
             },
-            (_, SharedRule::Exact { .. }) => State::Exact(Vec::new()),
+            (_, SharedRule::Exact { .. }) => State::Exact {
+                times: Vec::new(),
+                log: LogState::default(),
+            },
             (_, SharedRule::Sliding { .. }) => State::Sliding(SlidingState::default()),
             (_, SharedRule::Bounded { .. }) => State::Bounded(BoundedState::default()),
         }
@@ -228,7 +231,7 @@ impl State {
             (Self::Gcra { state, .. }, SharedRule::Gcra { interval, burst }) => {
                 Gcra::new(1, interval, burst).answer(*state, now, cost)
             }
-            (Self::Exact(times), SharedRule::Exact { limit, window }) => {
+            (Self::Exact { times, .. }, SharedRule::Exact { limit, window }) => {
                 ExactLog::new(limit, window).answer(times, now, cost)
             }
             (Self::Sliding(state), SharedRule::Sliding { limit, window }) => {
@@ -258,13 +261,17 @@ impl State {
                 };
                 [hold.tat, hold.weight, hold.returned, *born]
             }
-            (Self::Exact(times), SharedRule::Exact { limit, window }) => {
-                let mut len = times.len();
-                let room = usize::try_from(limit).unwrap_or(usize::MAX).max(len);
-                times.resize(room, 0);
-                let at = ExactLog::new(limit, window).take(times, &mut len, now, cost);
-                times.truncate(len);
-                [at, 0, 0, 0]
+            (Self::Exact { times, log }, SharedRule::Exact { limit, window }) => {
+                let room = usize::try_from(limit).unwrap_or(usize::MAX);
+                times.resize(room.max(times.len()), 0);
+                let exact = ExactLog::new(limit, window);
+                let hold = if tier.demands {
+                    exact.take_saturating(times, log, now, cost)
+                } else {
+                    exact.take(times, log, now, cost)
+                };
+                times.truncate(log.len);
+                [hold.start, hold.taken, 0, 0]
             }
             (Self::Sliding(state), SharedRule::Sliding { limit, window }) => {
                 let sliding = SlidingWindow::new(limit, window);
@@ -299,10 +306,10 @@ impl State {
                 (hold.tat, hold.weight, hold.returned) = (first, weight, returned);
                 Gcra::new(1, interval, burst).give_back(state, now, hold, units);
             }
-            (Self::Exact(times), SharedRule::Exact { limit, window }) => {
-                let mut len = times.len();
-                ExactLog::new(limit, window).give_back(times, &mut len, first, units);
-                times.truncate(len);
+            (Self::Exact { times, log }, SharedRule::Exact { limit, window }) => {
+                let hold = window_hold(hold);
+                ExactLog::new(limit, window).give_back(times, log, now, hold, units);
+                times.truncate(log.len);
             }
             (Self::Sliding(state), SharedRule::Sliding { limit, window }) => {
                 let hold = window_hold(hold);
@@ -324,7 +331,7 @@ impl State {
             (Self::Gcra { state, .. }, SharedRule::Gcra { interval, burst }) => {
                 Gcra::new(1, interval, burst).standing(*state, now)
             }
-            (Self::Exact(times), SharedRule::Exact { limit, window }) => {
+            (Self::Exact { times, .. }, SharedRule::Exact { limit, window }) => {
                 ExactLog::new(limit, window).standing(times, now)
             }
             (Self::Sliding(state), SharedRule::Sliding { limit, window }) => {
@@ -354,7 +361,7 @@ impl State {
                 FixedWindow::new(limit, window).is_spent(*state, now)
             }
             (Self::Gcra { state, .. }, SharedRule::Gcra { .. }) => state.tat <= now,
-            (Self::Exact(times), SharedRule::Exact { limit, window }) => {
+            (Self::Exact { times, .. }, SharedRule::Exact { limit, window }) => {
                 ExactLog::new(limit, window).is_spent(times, now)
             }
             (Self::Sliding(state), SharedRule::Sliding { limit, window }) => {

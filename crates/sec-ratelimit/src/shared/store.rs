@@ -84,7 +84,7 @@ pub struct SharedTier {
     /// The quota.
     pub rule: SharedRule,
     /// The tier [demands](crate::OnExceed::Demand) instead of refusing: it takes even when
-    /// exhausted, but a bucket is left at most empty, and a sliding or bounded window at most full.
+    /// exhausted, but a bucket is left at most empty, and a log or a window of counts at most full.
     pub demands: bool,
 }
 

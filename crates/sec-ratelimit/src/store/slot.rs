@@ -6,7 +6,7 @@ use crate::fixed::FixedState;
 use crate::gcra::{GcraHold, GcraState};
 use crate::quota::Algorithm;
 use crate::sliding::{SlidingState, WindowHold};
-use crate::{Answer, Standing};
+use crate::{Answer, LogState, Standing};
 
 /// One key's state. An exact log's entries, and the counts of the windows that have more than one,
 /// lie beside the slots.
@@ -33,7 +33,7 @@ pub(crate) struct Hold {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Mark {
-    /// The window's start, or the log entry's instant.
+    /// The window's start.
     At(u64),
     Bucket(GcraHold),
     Window(WindowHold),
@@ -102,12 +102,18 @@ impl Slot {
         state
     }
 
-    fn len(&self) -> usize {
-        usize::try_from(self.state[0]).unwrap_or(usize::MAX)
+    /// The generation says already whether a hold is of this state: any instant is one of it.
+    fn log(&self) -> LogState {
+        let [len, lost] = self.state;
+        LogState {
+            len: usize::try_from(len).unwrap_or(usize::MAX),
+            lost,
+            since: 0,
+        }
     }
 
     fn used<'a>(&self, log: &'a [u64]) -> &'a [u64] {
-        log.get(..self.len()).unwrap_or_default()
+        log.get(..self.log().len).unwrap_or_default()
     }
 
     fn set_fixed(&mut self, state: FixedState) {
@@ -132,8 +138,8 @@ impl Slot {
         }
     }
 
-    fn set_len(&mut self, len: usize) {
-        self.state = [u64::try_from(len).unwrap_or(u64::MAX), 0];
+    fn set_log(&mut self, state: LogState) {
+        self.state = [u64::try_from(state.len).unwrap_or(u64::MAX), state.lost];
     }
 
     fn set_fill(&mut self, standing: Standing) {
@@ -183,7 +189,8 @@ impl Algorithm {
         }
     }
 
-    /// Takes without asking; `saturating` leaves a bucket at most empty and a window at most full.
+    /// Takes without asking; `saturating` leaves a bucket at most empty, a log and a window of counts at
+    /// most full.
     pub(crate) fn take(
         &self,
         slot: &mut Slot,
@@ -210,10 +217,14 @@ impl Algorithm {
                 Mark::Bucket(hold)
             }
             Self::Log(exact) => {
-                let mut len = slot.len();
-                let at = exact.take(log, &mut len, now, cost);
-                slot.set_len(len);
-                Mark::At(at)
+                let mut state = slot.log();
+                let hold = if saturating {
+                    exact.take_saturating(log, &mut state, now, cost)
+                } else {
+                    exact.take(log, &mut state, now, cost)
+                };
+                slot.set_log(state);
+                Mark::Window(hold)
             }
             Self::Sliding(window) => {
                 let mut state = slot.sliding(log);
@@ -267,10 +278,10 @@ impl Algorithm {
                 bucket.give_back(&mut state, now, hold, units);
                 slot.set_bucket(state);
             }
-            (Self::Log(exact), Mark::At(at)) => {
-                let mut len = slot.len();
-                exact.give_back(log, &mut len, at, units);
-                slot.set_len(len);
+            (Self::Log(exact), Mark::Window(hold)) => {
+                let mut state = slot.log();
+                exact.give_back(log, &mut state, now, hold, units);
+                slot.set_log(state);
             }
             (Self::Sliding(window), Mark::Window(hold)) => {
                 let mut state = slot.sliding(log);

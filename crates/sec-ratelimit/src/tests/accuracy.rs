@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use crate::{
     Answer, BoundedState, BoundedWindow, ExactLog, FixedState, FixedWindow, Gcra, GcraState,
-    SlidingState, SlidingWindow,
+    LogState, SlidingState, SlidingWindow,
 };
 
 const WINDOW: u64 = 1_000_000;
@@ -33,10 +33,10 @@ fn rule<S: Default + 'static>(
 fn exact() -> Rule {
     let log = ExactLog::new(LIMIT, WINDOW);
     rule(
-        move |(times, len): &(Vec<u64>, usize), now| log.answer(&times[..*len], now, 1),
-        move |(times, len), now| {
+        move |(times, state): &(Vec<u64>, LogState), now| log.answer(&times[..state.len], now, 1),
+        move |(times, state), now| {
             times.resize(usize::try_from(LIMIT).unwrap(), 0);
-            let _ = log.take(times, len, now, 1);
+            let _ = log.take(times, state, now, 1);
         },
     )
 }

@@ -3,7 +3,9 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::{Answer, ExactLog, FixedState, FixedWindow, Gcra, GcraHold, GcraState};
+use crate::{
+    Answer, ExactLog, FixedState, FixedWindow, Gcra, GcraHold, GcraState, LogState, WindowHold,
+};
 
 /// Steps of time and costs, dense enough to meet every boundary of a window of 100.
 fn trace() -> impl Strategy<Value = Vec<(u64, u64)>> {
@@ -17,7 +19,7 @@ fn trace() -> impl Strategy<Value = Vec<(u64, u64)>> {
 struct Log {
     rule: ExactLog,
     times: Vec<u64>,
-    len: usize,
+    state: LogState,
 }
 
 impl Log {
@@ -25,18 +27,27 @@ impl Log {
         Self {
             rule: ExactLog::new(limit, window),
             times: vec![0; usize::try_from(limit).unwrap()],
-            len: 0,
+            state: LogState::default(),
         }
     }
 
     fn entries(&self) -> &[u64] {
-        &self.times[..self.len]
+        &self.times[..self.state.len]
+    }
+
+    fn take(&mut self, now: u64, cost: u64) -> WindowHold {
+        self.rule.take(&mut self.times, &mut self.state, now, cost)
+    }
+
+    fn give_back(&mut self, now: u64, hold: WindowHold, units: u64) {
+        self.rule
+            .give_back(&mut self.times, &mut self.state, now, hold, units);
     }
 
     fn admits(&mut self, now: u64, cost: u64) -> bool {
         let fits = self.rule.answer(self.entries(), now, cost) == Answer::Admit;
         if fits {
-            let _ = self.rule.take(&mut self.times, &mut self.len, now, cost);
+            let _ = self.take(now, cost);
         }
         fits
     }
@@ -168,7 +179,7 @@ proptest! {
         let rule = FixedWindow::new(9, 100);
         let (mut state, mut log, mut now) = (FixedState::default(), Log::new(9, 100), 0);
         let mut fixed: Vec<(u64, u64, bool)> = Vec::new();
-        let mut exact: Vec<(u64, u64, bool)> = Vec::new();
+        let mut exact: Vec<(WindowHold, u64, bool)> = Vec::new();
         for (step, cost, which, back) in trace {
             now += step;
             if cost > 0 {
@@ -176,8 +187,7 @@ proptest! {
                     fixed.push((rule.take(&mut state, now, cost), cost, true));
                 }
                 if log.rule.answer(log.entries(), now, cost) == Answer::Admit {
-                    let at = log.rule.take(&mut log.times, &mut log.len, now, cost);
-                    exact.push((at, cost, true));
+                    exact.push((log.take(now, cost), cost, true));
                 }
             } else {
                 if !fixed.is_empty() {
@@ -191,21 +201,70 @@ proptest! {
                 }
                 if !exact.is_empty() {
                     let index = which.index(exact.len());
-                    let (at, cost, open) = &mut exact[index];
+                    let (hold, cost, open) = &mut exact[index];
                     let back = back.min(*cost);
                     if std::mem::take(open) {
-                        log.rule.give_back(&mut log.times, &mut log.len, *at, back);
+                        log.give_back(now, *hold, back);
                         *cost -= back;
                     }
                 }
             }
-            let live = |takes: &[(u64, u64, bool)], since: &dyn Fn(u64) -> bool| -> u64 {
-                takes.iter().filter(|(at, ..)| since(*at)).map(|(_, cost, _)| cost).sum()
-            };
-            let in_window = live(&fixed, &|start| start == state.start && now < start + 100);
+            let live = fixed.iter().filter(|(at, ..)| *at == state.start && now < at + 100);
+            let in_window: u64 = live.map(|(_, cost, _)| cost).sum();
             prop_assert_eq!(9 - rule.standing(state, now).remaining, in_window);
-            let in_log = live(&exact, &|at| now < at + 100);
+            let live = exact.iter().filter(|(hold, ..)| now < hold.start + 100);
+            let in_log: u64 = live.map(|(_, cost, _)| cost).sum();
             prop_assert_eq!(9 - log.rule.standing(log.entries(), now).remaining, in_log);
+        }
+    }
+
+    /// Costs settled above the limit push entries out; whoever refunds then makes no room that others use.
+    #[test]
+    fn a_log_that_was_overfull_never_says_less_than_was_taken(
+        trace in vec((0..30_u64, 0..8_u64, any::<prop::sample::Index>(), 0..8_u64, 0..6_u8), 1..80),
+    ) {
+        let (mut log, mut now) = (Log::new(5, 100), 0);
+        let mut open: Vec<(WindowHold, u64)> = Vec::new();
+        // When, and how much of it counts.
+        let mut taken: Vec<(u64, u64)> = Vec::new();
+        let mut overfull = false;
+        for (step, cost, which, back, action) in trace {
+            now += step;
+            match action {
+                0 | 1 => {
+                    if log.rule.answer(log.entries(), now, cost) == Answer::Admit {
+                        let hold = log.take(now, cost);
+                        open.push((hold, cost));
+                        taken.push((hold.start, cost));
+                    }
+                }
+                2 => {
+                    let hold = log.rule.take_saturating(&mut log.times, &mut log.state, now, cost);
+                    prop_assert!(hold.taken <= cost);
+                    open.push((hold, cost));
+                    taken.push((hold.start, hold.taken));
+                }
+                3 => {
+                    overfull |= cost > log.rule.standing(log.entries(), now).remaining;
+                    taken.push((log.take(now, cost).start, cost));
+                }
+                _ if open.is_empty() => {}
+                _ => {
+                    let (hold, cost) = open.swap_remove(which.index(open.len()));
+                    let back = back.min(cost);
+                    log.give_back(now, hold, back);
+                    let mut left = back.min(hold.taken);
+                    for (_, units) in taken.iter_mut().filter(|(at, _)| *at == hold.start) {
+                        let less = left.min(*units);
+                        (*units, left) = (*units - less, left - less);
+                    }
+                }
+            }
+            let live = taken.iter().filter(|(at, _)| now < at + 100);
+            let used = live.map(|(_, units)| units).sum::<u64>().min(5);
+            let told = 5 - log.rule.standing(log.entries(), now).remaining;
+            prop_assert!(told >= used, "{told} instead of {used}");
+            prop_assert!(overfull || told == used, "{told} instead of {used}");
         }
     }
 
@@ -317,7 +376,7 @@ fn a_saturating_take_piles_up_no_debt() {
 
     let mut log = Log::new(3, 100);
     for now in 0..50 {
-        let _ = log.rule.take(&mut log.times, &mut log.len, now, 1);
+        let _ = log.take(now, 1);
     }
     assert_eq!(
         log.entries(),

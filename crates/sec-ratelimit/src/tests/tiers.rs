@@ -7,8 +7,8 @@ use sec_core::ManualClock;
 
 use super::log_in::log_ins;
 use crate::{
-    ConfigErrorKind, Key, LimitError, Limiter, LimiterBuilder, Quota, Reservation, Subject,
-    SubjectError, Tier,
+    ConfigErrorKind, Key, LimitError, Limiter, LimiterBuilder, OnExceed, Quota, Reservation,
+    Subject, SubjectError, Tier,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -44,6 +44,51 @@ fn all_kinds() -> [Quota; 5] {
         Quota::sliding(10, MINUTE),
         Quota::bounded(10, MINUTE),
     ]
+}
+
+/// Else whoever asks often enough, and returns each attempt that a proof is demanded for, is soon not
+/// asked any more: a full log pushed out the entry of another attempt, and the refund its own.
+#[test]
+fn what_is_full_stays_full_when_a_demanded_attempt_is_returned() {
+    for quota in all_kinds() {
+        let (builder, clock) = builder();
+        let tier = Tier::new("account", quota, given()).on_exceed(OnExceed::Demand);
+        let limiter = builder.with_tier(tier).build().unwrap();
+        let mut unasked = 0;
+        for _ in 0..1_000 {
+            clock.advance(Duration::from_millis(1));
+            let attempt = reserve(&limiter, 1);
+            if attempt.decision().demands_tier("account") {
+                assert_eq!(attempt.refund().remaining(), 0, "{quota:?}");
+            } else {
+                unasked += 1;
+                attempt.commit();
+            }
+        }
+        assert_eq!(unasked, 10, "{quota:?}");
+    }
+}
+
+#[test]
+fn a_refund_makes_no_room_that_others_have_used() {
+    for quota in all_kinds() {
+        // At one instant and at several.
+        for step in [Duration::ZERO, Duration::from_nanos(1)] {
+            let (limiter, clock) = single(quota);
+            let one = reserve(&limiter, 2);
+            clock.advance(step);
+            let other = reserve(&limiter, 8);
+            clock.advance(step);
+            assert_eq!(one.commit_actual(6).remaining(), 0, "{quota:?}");
+            assert_eq!(other.refund().remaining(), 4, "{quota:?}");
+
+            let (limiter, clock) = single(quota);
+            let one = reserve(&limiter, 6);
+            clock.advance(step);
+            reserve(&limiter, 2).commit_actual(10);
+            assert_eq!(one.refund().remaining(), 0, "{quota:?}");
+        }
+    }
 }
 
 /// @upstash/ratelimit 2.2.0: 3 of 10 used, a denied cost of 10 made the counter 13, and its cache then

@@ -44,6 +44,8 @@ suite!(
     a_peek_takes_nothing,
     a_cost_above_the_limit_never_fits,
     a_tier_that_demands_lets_pass,
+    what_is_full_stays_full_when_a_demanded_attempt_is_returned,
+    a_refund_makes_no_room_that_others_have_used,
     a_limit_of_ones_own_counts,
     two_limiters_with_one_name_share_their_counters,
     quota_returns_when_its_window_has_passed_and_no_sooner,
@@ -228,6 +230,39 @@ async fn a_tier_that_demands_lets_pass(store: Store) {
         let reset = limiter.peek(ada(), 1).await.unwrap();
         let reset = reset.tiers().next().unwrap().reset;
         assert!(reset <= 2 * HOUR, "{quota:?} {reset:?}");
+    }
+}
+
+/// Each attempt beyond the limit is demanded a proof, and returned without one: else whoever asks often
+/// enough is never asked for it.
+async fn what_is_full_stays_full_when_a_demanded_attempt_is_returned(store: Store) {
+    for quota in quotas(5) {
+        let tier = Tier::new("account", quota, Key::given("account")).on_exceed(OnExceed::Demand);
+        let limiter = patient(store.clone()).with_tier(tier).build().unwrap();
+        limiter.reset(ada()).await.unwrap();
+        let mut unasked = 0;
+        for _ in 0..30 {
+            let attempt = limiter.reserve(ada(), 1).await.unwrap();
+            if attempt.decision().demands_tier("account") {
+                assert_eq!(attempt.refund().await.unwrap().remaining(), 0, "{quota:?}");
+            } else {
+                unasked += 1;
+                attempt.commit();
+            }
+        }
+        assert_eq!(unasked, 5, "{quota:?}");
+    }
+}
+
+/// What was settled above the limit does not fit into a log, but is not forgotten.
+async fn a_refund_makes_no_room_that_others_have_used(store: Store) {
+    for quota in quotas(5) {
+        let limiter = fresh(&store, quota).await;
+        let one = limiter.reserve(ada(), 1).await.unwrap();
+        let other = limiter.reserve(ada(), 4).await.unwrap();
+        let settled = one.commit_actual(3).await.unwrap();
+        assert_eq!(settled.remaining(), 0, "{quota:?}");
+        assert_eq!(other.refund().await.unwrap().remaining(), 2, "{quota:?}");
     }
 }
 

@@ -88,12 +88,19 @@ for pass = (tiers > 1 and op == 'take') and 1 or 2, 2 do
 
     -- A log of runs, oldest first: an instant and how many units were taken in it, one after the other.
     elseif algorithm == 'e' then
-      local runs, first, last, used = {}, 1, 0, 0
-      if #text % 16 == 1 then
+      -- Pairs of an instant and how many units were taken in it, oldest first. Before them since when and
+      -- how many units were pushed out, which refunds give back first.
+      local runs, first, last, used = {0, 0}, 3, 2, 0
+      if #text % 16 == 1 and #text > 17 then
         last = (#text - 1) / 8
         runs = {unpacked('<' .. string.rep('d', last), text, 2)}
       end
-      while first < last and runs[first] + b <= now do first = first + 2 end
+      local since, lost = runs[1], runs[2]
+      while first < last and runs[first] + b <= now do
+        first = first + 2
+        -- What was pushed out is older than any run, and has expired before it.
+        since, lost = 0, 0
+      end
       for run = first, last, 2 do used = used + runs[run + 1] end
       local function expiry(time) return min(max(time + b - now, 0), b) end
       local function nth(n)
@@ -111,6 +118,11 @@ for pass = (tiers > 1 and op == 'take') and 1 or 2, 2 do
       end
       if changing and (wait == 0 or demands) then
         if gives then
+          local units = min(units, h2)
+          if h1 >= since and h1 + b > now then
+            local again = min(units, lost)
+            lost, units = lost - again, units - again
+          end
           for run = first, last, 2 do
             if runs[run] == h1 then
               local back = min(units, runs[run + 1])
@@ -126,9 +138,13 @@ for pass = (tiers > 1 and op == 'take') and 1 or 2, 2 do
         else
           local time = now
           if first < last then time = max(now, runs[last - 1]) end
+          local taken, room = units, max(a, used)
+          if demands then taken = min(units, max(a - used, 0)) end
           -- What does not fit pushes the oldest out.
-          local room = max(a, used)
-          local wanted = min(units, room)
+          local over = max(used + taken - room, 0)
+          if over > 0 and lost == 0 then since = first < last and runs[first] or time end
+          lost = min(lost + over, LAST)
+          local wanted = min(taken, room)
           local drop = used + wanted - room
           while drop > 0 and first < last do
             local gone = min(drop, runs[first + 1])
@@ -142,10 +158,11 @@ for pass = (tiers > 1 and op == 'take') and 1 or 2, 2 do
             last = last + 2
           end
           used = used + wanted
-          hold1 = time
+          hold1, hold2 = time, taken
         end
         if first < last then
-          kept = pack('<c1' .. string.rep('d', last - first + 1), 'e', unpack(runs, first, last))
+          runs[first - 2], runs[first - 1] = since, lost
+          kept = pack('<c1' .. string.rep('d', last - first + 3), 'e', unpack(runs, first - 2, last))
           lasts = expiry(runs[last - 1])
         end
       end

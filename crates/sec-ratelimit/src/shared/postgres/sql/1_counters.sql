@@ -33,7 +33,8 @@ $do$;
 -- interval and burst. `s` is the state:
 --   f  fixed window     start, count
 --   g  bucket           when it is full again, all that was given back, when the state was born
---   e  exact log        runs of an instant and a count, oldest first
+--   e  exact log        how many units were pushed out and since when, which refunds give back first; then
+--                       runs of an instant and a count, oldest first
 --   s  sliding window   start, count, count of the window before
 --   b  bounded window   start of the newest sub-window, seventeen counts, the newest first
 
@@ -59,13 +60,15 @@ BEGIN
         END IF;
     ELSIF kind = 'e' THEN
         IF s IS NULL THEN
-            RETURN ARRAY[]::bigint[];
+            RETURN ARRAY[0, 0]::bigint[];
         END IF;
+        first := 3;
         WHILE first < cardinality(s) AND s[first] + b <= now LOOP
             first := first + 2;
         END LOOP;
-        IF first > 1 THEN
-            RETURN s[first:];
+        IF first > 3 THEN
+            -- What was pushed out is older than any run, and has expired before it.
+            RETURN ARRAY[0, 0]::bigint[] || s[first:];
         END IF;
     ELSIF kind = 's' THEN
         IF s IS NULL OR NOT (
@@ -112,7 +115,7 @@ BEGIN
         -- The older window weighs as much of it as lies within one window of now, rounded up.
         RETURN s[2] + div(s[3]::numeric * (b - greatest(now - s[1], 0)) + (b - 1), b);
     ELSIF kind = 'e' THEN
-        FOR at IN 1..cardinality(s) / 2 LOOP
+        FOR at IN 2..cardinality(s) / 2 LOOP
             total := total + s[2 * at];
         END LOOP;
     ELSE
@@ -133,7 +136,7 @@ DECLARE
     age bigint;
 BEGIN
     IF kind = 'e' THEN
-        FOR at IN 1..cardinality(s) / 2 LOOP
+        FOR at IN 2..cardinality(s) / 2 LOOP
             gone := gone + s[2 * at];
             IF gone >= units THEN
                 RETURN least(greatest(s[2 * at - 1] + b - now, 0), b);
@@ -238,6 +241,7 @@ DECLARE
     before bigint;
     used bigint;
     too_many bigint;
+    hold bigint[];
 BEGIN
     IF kind = 'f' THEN
         s[2] := least(s[2] + units, last);
@@ -249,35 +253,41 @@ BEGIN
         RETURN ARRAY[s[1], s[1] - before, s[2], s[3]] || s;
     END IF;
     used := {schema}.used_1(kind, b, s, now);
+    IF demands THEN
+        units := least(units, greatest(a - used, 0));
+    END IF;
     IF kind <> 'e' THEN
-        IF demands THEN
-            units := least(units, greatest(a - used, 0));
-        END IF;
         s[2] := least(s[2] + units, last);
         RETURN ARRAY[s[1], units, 0, 0] || s;
     END IF;
-    IF size > 0 THEN
+    IF size > 2 THEN
         at := greatest(now, s[size - 1]);
     END IF;
+    hold := ARRAY[at, units, 0, 0];
     -- What does not fit pushes the oldest out.
+    too_many := greatest(used + units - greatest(a, used), 0);
+    IF too_many > 0 AND s[1] = 0 THEN
+        s[2] := coalesce(s[3], at);
+    END IF;
+    s[1] := least(s[1] + too_many, last);
     units := least(units, greatest(a, used));
     too_many := used + units - greatest(a, used);
-    WHILE too_many > 0 AND cardinality(s) > 0 LOOP
-        before := least(too_many, s[2]);
+    WHILE too_many > 0 AND cardinality(s) > 2 LOOP
+        before := least(too_many, s[4]);
         too_many := too_many - before;
-        IF before = s[2] THEN
-            s := s[3:];
+        IF before = s[4] THEN
+            s := s[:2] || s[5:];
         ELSE
-            s[2] := s[2] - before;
+            s[4] := s[4] - before;
         END IF;
     END LOOP;
     size := cardinality(s);
-    IF size > 0 AND s[size - 1] = at THEN
+    IF size > 2 AND s[size - 1] = at THEN
         s[size] := s[size] + units;
     ELSIF units > 0 THEN
         s := s || ARRAY[at, units];
     END IF;
-    RETURN ARRAY[at, 0, 0, 0] || s;
+    RETURN hold || s;
 END
 $fn$;
 
@@ -303,7 +313,13 @@ BEGIN
             s[2] := s[2] + back;
         END IF;
     ELSIF kind = 'e' THEN
-        FOR at IN 1..cardinality(s) / 2 LOOP
+        units := least(units, hold[2]);
+        IF hold[1] >= s[2] AND hold[1] + b > now THEN
+            back := least(units, s[1]);
+            s[1] := s[1] - back;
+            units := units - back;
+        END IF;
+        FOR at IN 2..cardinality(s) / 2 LOOP
             IF s[2 * at - 1] = hold[1] THEN
                 IF s[2 * at] > units THEN
                     s[2 * at] := s[2 * at] - units;
