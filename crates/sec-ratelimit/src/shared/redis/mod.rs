@@ -36,7 +36,8 @@ use super::store::{Ask, Change, Given, Hold, SharedStore, StoreError, StoreFutur
 ///
 /// A decision is one call of one script, whatever the number of tiers: one round trip, and atomic. The
 /// server's clock is the time. Each key carries its own time to live, set in the same step, so what is
-/// over goes away by itself. The script is called by its name; a server that does not know it (it was
+/// over goes away by itself. A value is the letter of an algorithm and its numbers as doubles, which cost the
+/// server less than digits do. The script is called by its name; a server that does not know it (it was
 /// restarted, or its scripts were flushed) is sent the whole script, **the only retry there is**: after
 /// any other failure nobody knows whether the units were taken, and asking again could take them twice.
 ///
