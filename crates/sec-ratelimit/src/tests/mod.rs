@@ -12,6 +12,7 @@ mod keys;
 pub(crate) mod layer;
 mod log_in;
 mod lookup;
+mod own_limits;
 #[cfg(feature = "shared")]
 mod shared_config;
 mod stack;
