@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use http::HeaderMap;
 use sec_core::ManualClock;
 
-use crate::{Key, Limiter, Quota, Subject};
+use crate::{Fields, Key, Limiter, Quota, Subject};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -64,5 +65,22 @@ fn what_a_key_at_its_own_limit_gives_back_it_may_take_again() {
             last.refund();
             limiter.reset(ada()).unwrap();
         }
+    }
+}
+
+/// An exact log has no room for more, and must not say that it has.
+#[test]
+fn an_exact_quota_tells_no_limit_that_it_does_not_have() {
+    let quota = Quota::per(5, HOUR).exact();
+    let limiter = Limiter::builder().tier("one", quota, given());
+    let limiter = limiter.build().unwrap();
+    for (own, told) in [(1_000, 5), (u64::MAX, 5), (5, 5), (3, 3), (0, 0)] {
+        let ada = [Subject::of("ada").limited_to(own)];
+        let decision = limiter.peek(ada, 1).unwrap();
+        assert_eq!(decision.tiers().next().unwrap().quota, told);
+        let mut headers = HeaderMap::new();
+        Fields::IETF.write(&decision, &mut headers);
+        let policy = format!("\"one\";q={told};w=3600");
+        assert_eq!(headers["ratelimit-policy"], policy.as_str());
     }
 }
