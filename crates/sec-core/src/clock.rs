@@ -16,6 +16,13 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 
     /// The time since this clock was made. Never decreases.
     fn monotonic(&self) -> Duration;
+
+    /// By how much a [monotonic](Clock::monotonic) reading may be late. Who tells somebody with a clock of
+    /// his own how long to wait adds it, or he comes too early. Default: zero. A clock that wraps another
+    /// one passes on what that says.
+    fn resolution(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// The operating system's clocks.
@@ -92,18 +99,6 @@ impl CoarseClock {
         self.read().saturating_sub(self.started)
     }
 
-    /// How late a reading can be: one tick of the kernel, or nothing where the clock is the precise one.
-    #[must_use]
-    pub fn resolution(&self) -> Duration {
-        #[cfg(target_os = "linux")]
-        {
-            let tick = rustix::time::clock_getres(rustix::time::ClockId::MonotonicCoarse);
-            Duration::try_from(tick).unwrap_or_default()
-        }
-        #[cfg(not(target_os = "linux"))]
-        Duration::ZERO
-    }
-
     #[cfg(target_os = "linux")]
     #[inline]
     fn read(&self) -> u64 {
@@ -132,6 +127,17 @@ impl Clock for CoarseClock {
 
     fn monotonic(&self) -> Duration {
         Duration::from_nanos(self.nanos())
+    }
+
+    /// One tick of the kernel, or nothing where the clock is the precise one.
+    fn resolution(&self) -> Duration {
+        #[cfg(target_os = "linux")]
+        {
+            let tick = rustix::time::clock_getres(rustix::time::ClockId::MonotonicCoarse);
+            Duration::try_from(tick).unwrap_or_default()
+        }
+        #[cfg(not(target_os = "linux"))]
+        Duration::ZERO
     }
 }
 

@@ -7,8 +7,11 @@ impl Limiter {
     /// Forgets what a key used in every tier, as when a person unlocks an account. `subjects` has one per
     /// tier, in their order. Returns how the tiers stand now.
     ///
-    /// Reservations that were made before give nothing back any more. A key that shares a slot with others
-    /// ([`Decision::degraded`]) is left as it is, since their use would be forgotten with its own.
+    /// Reservations that were made before give nothing back any more, unless the key is reset more than 31
+    /// times while one of them is open: a table without locks ([`capacity`](crate::LimiterBuilder::capacity))
+    /// tells states apart by six bits, and a reset and the take after it both count. A key that shares a
+    /// slot with others ([`Decision::degraded`]) is left as it is, since their use would be forgotten with
+    /// its own.
     ///
     /// # Errors
     ///
@@ -38,8 +41,8 @@ impl Limiter {
     /// begins with it.
     ///
     /// More than the limit can be said of a window or a bucket: the key then waits for longer. An exact log
-    /// holds no more than its limit. Returns false where the key shares a slot with others, and
-    /// nothing was changed.
+    /// holds no more than its limit. To reservations of before it is a [reset](Self::reset). Returns false
+    /// where the key shares a slot with others, and nothing was changed.
     ///
     /// ```
     /// use sec_ratelimit::{Key, Limiter, Quota, Subject};

@@ -275,9 +275,9 @@ impl Quota {
     #[cfg(feature = "shared")]
     pub(crate) fn shared_rule(&self, limit: Option<u64>) -> crate::shared::SharedRule {
         use crate::shared::SharedRule;
-        let limit = limit.unwrap_or(self.limit);
+        let limit = self.limit_with(limit);
         match self.shape {
-            Shape::Exact => SharedRule::exact(limit.min(self.limit), self.per),
+            Shape::Exact => SharedRule::exact(limit, self.per),
             Shape::Gcra { burst } => SharedRule::gcra(limit, self.per, burst.unwrap_or(limit)),
             Shape::Sliding => SharedRule::sliding(limit, self.per),
             Shape::Bounded => SharedRule::bounded(limit, self.per),
@@ -296,12 +296,20 @@ impl Quota {
         self
     }
 
-    /// The same quota with another limit, for one caller. An exact log cannot outgrow the room that
-    /// was made for it.
+    /// The limit that applies to a caller, who may have one of their own. An exact log cannot outgrow the
+    /// room that was made for it.
+    pub(crate) fn limit_with(&self, own: Option<u64>) -> u64 {
+        match (self.shape, own) {
+            (Shape::Exact, Some(own)) => own.min(self.limit),
+            (_, own) => own.unwrap_or(self.limit),
+        }
+    }
+
+    /// The same quota with another limit, for one caller.
     pub(crate) fn algorithm_for(&self, limit: u64) -> Algorithm {
-        let per = nanos(self.per);
+        let (limit, per) = (self.limit_with(Some(limit)), nanos(self.per));
         match self.shape {
-            Shape::Exact => Algorithm::Log(ExactLog::new(limit.min(self.limit), per)),
+            Shape::Exact => Algorithm::Log(ExactLog::new(limit, per)),
             Shape::Gcra { burst } => Algorithm::Gcra(Gcra::new(limit, per, burst.unwrap_or(limit))),
             Shape::Sliding => Algorithm::Sliding(SlidingWindow::new(limit, per)),
             Shape::Bounded => Algorithm::Bounded(BoundedWindow::new(limit, per)),

@@ -87,8 +87,9 @@ impl<'a> Subject<'a> {
         self
     }
 
-    /// Sets this subject's own limit instead of the quota's, for callers with a plan or a role.
-    /// An exact quota cannot grow: for it, larger limits count as the quota's own.
+    /// Sets this subject's own limit instead of the quota's, for callers with a plan or a role. 0 admits
+    /// nothing, `u64::MAX` everything. An exact quota cannot grow: for it, larger limits, `u64::MAX` too,
+    /// count and are told as the quota's own.
     #[must_use]
     pub const fn limited_to(mut self, limit: u64) -> Self {
         self.limit = Some(limit);

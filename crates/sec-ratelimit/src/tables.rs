@@ -350,7 +350,7 @@ impl TierTable {
 
     fn state(&self, target: &Target) -> TierState {
         TierState {
-            quota: target.limit.unwrap_or(self.tier.quota.limit()),
+            quota: self.tier.quota.limit_with(target.limit),
             partition: id(target.digest),
             demanding_only: self.demands(),
             ..TierState::default()

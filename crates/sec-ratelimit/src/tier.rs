@@ -80,7 +80,7 @@ impl Tier {
     /// A limit by caller (`None` for an anonymous one); where the closure answers `None`, the
     /// quota's own. The window stays. A limit of 0 admits nothing, `u64::MAX` everything. The burst
     /// of a bucket follows the limit unless it was set. An exact quota cannot grow: for it, larger
-    /// limits count as its own. Default: none.
+    /// limits, `u64::MAX` too, count and are told as its own. Default: none.
     ///
     /// With it, a request whose caller was never resolved is answered 500, as with
     /// [`Key::principal`]. The plain functions with subjects have

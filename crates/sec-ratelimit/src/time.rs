@@ -39,8 +39,8 @@ impl Time {
     pub(crate) fn of(clock: Arc<dyn Clock>) -> Self {
         Self {
             origin: nanos(clock.monotonic()),
+            late: nanos(clock.resolution()),
             source: Source::Given(clock),
-            late: 0,
         }
     }
 
@@ -91,9 +91,67 @@ impl fmt::Debug for Time {
 
 #[cfg(all(test, not(sec_loom)))]
 mod tests {
-    use std::time::Duration;
+    use std::sync::Arc;
+    use std::time::{Duration, SystemTime};
+
+    use sec_core::{Clock, ManualClock};
 
     use crate::{Answer, Key, Limiter, Quota, Subject};
+
+    const TICK: Duration = Duration::from_millis(4);
+
+    /// A clock of somebody else's that shows its last tick.
+    #[derive(Debug)]
+    struct Late(Arc<ManualClock>);
+
+    impl Clock for Late {
+        fn now(&self) -> SystemTime {
+            self.0.now()
+        }
+
+        fn monotonic(&self) -> Duration {
+            let now = self.0.monotonic();
+            let late = now.subsec_nanos() % TICK.subsec_nanos();
+            now.saturating_sub(Duration::from_nanos(late.into()))
+        }
+
+        fn resolution(&self) -> Duration {
+            TICK
+        }
+    }
+
+    /// On time when it is asked, and late by nearly a tick at the end of the wait.
+    #[test]
+    fn who_waits_as_long_as_told_by_a_late_clock_is_admitted() {
+        let window = Duration::from_millis(11);
+        for quota in [
+            Quota::per(1, window),
+            Quota::per(1, window).exact(),
+            Quota::gcra(1, window),
+            Quota::sliding(1, window),
+            Quota::bounded(1, window),
+        ] {
+            let clock = ManualClock::new();
+            let limiter = Limiter::builder().clock(Arc::new(Late(clock.clone())));
+            let limiter = limiter.tier("api", quota, Key::given("user"));
+            let limiter = limiter.build().unwrap();
+            let ada = || [Subject::of("ada")];
+            assert_eq!(limiter.take(ada(), 1), Ok(Answer::Admit), "{quota:?}");
+            let refused = limiter.check(ada(), 1).unwrap_err();
+            let told = refused.refused().unwrap().decision().retry_after();
+            let Ok(Answer::Wait(wait)) = limiter.take(ada(), 1) else {
+                panic!("{quota:?}");
+            };
+            let wait = Duration::from_nanos(wait);
+            assert_eq!(told, Some(wait), "{quota:?}");
+            clock.advance(wait);
+            assert!(
+                clock.monotonic() > Late(clock.clone()).monotonic(),
+                "{quota:?}"
+            );
+            assert_eq!(limiter.take(ada(), 1), Ok(Answer::Admit), "{quota:?}");
+        }
+    }
 
     /// With the clock of the default, which may be late by a tick at either end of the wait.
     #[test]

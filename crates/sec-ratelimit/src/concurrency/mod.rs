@@ -114,6 +114,9 @@ impl Concurrency {
 
     /// How many permits of this key are out. Changes nothing.
     ///
+    /// Where more keys are in use than there is room for, a key without a place of its own is told how many
+    /// all of those have out together: what its next permit would be counted with.
+    ///
     /// # Errors
     ///
     /// [`SubjectError`] when the subject has too many parts.

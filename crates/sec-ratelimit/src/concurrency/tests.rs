@@ -129,6 +129,8 @@ fn keys_without_a_place_share_one_limit_until_the_last_of_them_is_done() {
     let (three, four) = (hold("c").unwrap(), hold("d").unwrap());
     assert!(!one.degraded() && three.degraded());
     assert!(hold("c").is_err() && hold("e").is_err());
+    let told = ["a", "c", "e"].map(|name| limit.in_use(&Subject::of(name)).unwrap());
+    assert_eq!(told, [1, 2, 2], "\"e\" has none out, but would share");
     drop(one);
     drop(four);
     // A place is free again, but "c" may still hold its permit in the shared one: it gets one more, not two.

@@ -27,7 +27,8 @@ impl Limits {
         Self::default()
     }
 
-    /// The same in every tier that asks. 0 admits nothing, `u64::MAX` everything.
+    /// The same in every tier that asks. 0 admits nothing, `u64::MAX` everything; but an exact quota
+    /// cannot grow, and larger limits count as its own.
     #[must_use]
     pub fn all(limit: u64) -> Self {
         Self {

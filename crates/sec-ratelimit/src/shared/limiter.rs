@@ -394,7 +394,7 @@ impl SharedLimiter {
             rule: tier.quota.shared_rule(limit),
             demands: tier.on_exceed == crate::OnExceed::Demand,
         });
-        let quota = |(tier, (_, limit)): (&Tier, &Target)| limit.unwrap_or(tier.quota.limit());
+        let quota = |(tier, (_, limit)): (&Tier, &Target)| tier.quota.limit_with(*limit);
         Ok(Wanted {
             ask: Ask {
                 limiter: self.0.name.clone(),

@@ -8,7 +8,7 @@ use crate::digest::{Digest, Seed};
 use crate::quota::Algorithm;
 use crate::{Answer, FixedWindow, Gcra};
 
-const WINDOW: u64 = 1_000_000;
+const WINDOW: u64 = 4_000_000;
 
 fn key(n: u64) -> Digest {
     let mut hasher = Seed::fixed(0x5eed).hasher();
@@ -358,12 +358,12 @@ fn what_does_not_fit_a_word_is_not_packed() {
     let packs = |algorithm| Packed::new(&algorithm).is_some();
     let fixed = |limit, window| Algorithm::Fixed(FixedWindow::new(limit, window));
     let second = 1_000_000_000;
-    assert!(packs(fixed(1_000_000, 3 * second)));
+    assert!(packs(fixed(1_000_000, 5 * second)));
     assert!(
-        !packs(fixed(1_000_000, 2 * second)),
+        !packs(fixed(1_000_000, 4 * second)),
         "its rounding would show"
     );
-    assert!(packs(fixed(1, 4_096)) && !packs(fixed(1, 4_095)));
+    assert!(packs(fixed(1, 8_192)) && !packs(fixed(1, 8_191)));
     assert!(!packs(fixed(1, HORIZON + 1)));
     assert!(packs(Algorithm::Gcra(Gcra::new(1, HORIZON, 1))));
     assert!(!packs(Algorithm::Gcra(Gcra::new(1, HORIZON, 2))));

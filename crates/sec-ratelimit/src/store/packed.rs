@@ -3,17 +3,20 @@
 //! | bits | bucket | fixed window |
 //! |---|---|---|
 //! | 58–63 | tenure | tenure |
-//! | 0–57 | `tat` | start of the window; the lowest `b` bits hold the count |
+//! | 0–57 | `tat` | start of the window; the lowest `b` bits hold the count, and the one above them whether the key is at its limit |
 //!
 //! The tenure grows when another key takes the slot over: see [`fast`](super::fast). Instants are
 //! nanoseconds since the limiter was built, plus [`ORIGIN`], so that no state is all zeros: an empty
 //! payload says that a slot has no state yet.
 //!
-//! The bucket is exact. The window's start is rounded **up** to `2^b` nanoseconds, `b` as small as
-//! sixteen times the limit needs: 256 ns at 10 units, 2 µs at 100. So a window is never shorter than
+//! The bucket is exact. The window's start is rounded **up** to `2^(b + 1)` nanoseconds, `b` as small as
+//! sixteen times the limit needs: 512 ns at 10 units, 4 µs at 100. So a window is never shorter than
 //! asked for, and longer by less than a thousandth of itself, or the quota is not packed at all. A
 //! count that reaches the largest number of `b` bits stays there until the window ends, refunds
 //! notwithstanding: what lies above it is not known.
+//!
+//! A key may have a smaller limit of its own, which nobody knows when another key looks for room. Hence
+//! the bit: it says whether the count was at the limit that applied when it last changed.
 
 use crate::fixed::FixedState;
 use crate::gcra::GcraState;
@@ -91,7 +94,7 @@ impl Packed {
             Algorithm::Fixed(rule) => {
                 let (limit, window) = (rule.limit(), rule.window());
                 let least = u64::BITS.saturating_sub(limit.leading_zeros());
-                let fits = |bits: &u32| *bits < PAYLOAD && (window >> 10) >> bits > 0;
+                let fits = |bits: &u32| *bits < PAYLOAD && (window >> 11) >> bits > 0;
                 let spare = least.saturating_add(SPARE_BITS);
                 let bits = Some(spare).filter(fits);
                 let bits = bits.or(Some(least.saturating_add(1)).filter(fits))?;
@@ -126,7 +129,7 @@ impl Packed {
                             .start
                             .saturating_add(*window)
                             .saturating_sub(now)
-                            .min(window.saturating_add(ceiling(*bits))),
+                            .min(window.saturating_add(grain(*bits))),
                     ),
                     answer => answer,
                 }
@@ -149,6 +152,14 @@ impl Packed {
         }
     }
 
+    /// Whether the key was at its limit, or a caller's own, when it last took or gave something back.
+    pub(crate) fn was_full(&self, word: Word) -> bool {
+        match self {
+            Self::Fixed { bits, .. } => word.payload() & full(*bits) != 0,
+            Self::Gcra(_) => false,
+        }
+    }
+
     /// The word after a take, and what its refund needs.
     #[inline]
     pub(crate) fn take(&self, word: Word, now: u64, cost: u64, saturating: bool) -> (Word, Mark) {
@@ -157,7 +168,7 @@ impl Packed {
                 let mut state = fixed(word, *bits);
                 let _ = rule.take(&mut state, now, cost);
                 let state = round_up(state, *bits);
-                (pack(word, state), Mark::At(state.start))
+                (pack(word, rule, state, *bits), Mark::At(state.start))
             }
             Self::Gcra(rule) => {
                 let mut state = bucket(word);
@@ -187,7 +198,7 @@ impl Packed {
                 if state.count < ceiling(*bits) {
                     rule.give_back(&mut state, now, start, units);
                 }
-                (pack(word, state), 0)
+                (pack(word, rule, state, *bits), 0)
             }
             (Self::Gcra(rule), Mark::Bucket(hold)) => {
                 let mut state = bucket(word);
@@ -207,27 +218,40 @@ fn ceiling(bits: u32) -> u64 {
     1_u64.wrapping_shl(bits).wrapping_sub(1)
 }
 
+/// The bit above a count.
+#[inline]
+fn full(bits: u32) -> u64 {
+    1_u64.wrapping_shl(bits)
+}
+
+/// What the start is rounded up by at most: the count's bits and the one above them.
+#[inline]
+fn grain(bits: u32) -> u64 {
+    ceiling(bits) | full(bits)
+}
+
 #[inline]
 fn fixed(word: Word, bits: u32) -> FixedState {
     let payload = word.payload();
     FixedState {
-        start: payload & !ceiling(bits),
+        start: payload & !grain(bits),
         count: payload & ceiling(bits),
     }
 }
 
 #[inline]
 fn round_up(state: FixedState, bits: u32) -> FixedState {
-    let most = ceiling(bits);
+    let grain = grain(bits);
     FixedState {
-        start: state.start.saturating_add(most) & !most,
-        count: state.count.min(most),
+        start: state.start.saturating_add(grain) & !grain,
+        count: state.count.min(ceiling(bits)),
     }
 }
 
 #[inline]
-fn pack(word: Word, state: FixedState) -> Word {
-    word.with(state.start | state.count)
+fn pack(word: Word, rule: &FixedWindow, state: FixedState, bits: u32) -> Word {
+    let at_limit = u64::from(state.count >= rule.limit()).wrapping_shl(bits);
+    word.with(state.start | at_limit | state.count)
 }
 
 #[inline]

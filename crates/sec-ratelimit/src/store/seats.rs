@@ -125,8 +125,11 @@ impl FastTable {
         }
     }
 
-    /// The share of the quota that is used, for comparison; `None` at the limit.
+    /// The share of the quota that is used, for comparison; `None` at the limit, also at a caller's own.
     fn used(&self, word: Word, now: u64) -> Option<u128> {
+        if self.base.was_full(word) {
+            return None;
+        }
         let standing = self.base.standing(word, now);
         let used = standing.limit.saturating_sub(standing.remaining);
         // A bucket's reset tells more than its whole units.

@@ -155,3 +155,22 @@ async fn retry_after_is_spread_and_never_before_t() {
     });
     assert_eq!(told(&own).await, 5);
 }
+
+/// A slot without a lock tells its states apart by six bits.
+#[test]
+fn a_reservation_gives_nothing_back_after_as_many_resets_as_is_said() {
+    for quota in kinds() {
+        let limiter = builder().tier("one", quota, Key::given("test"));
+        let limiter = limiter.build().unwrap();
+        let ada = || [Subject::of("ada")];
+        for resets in 1..=31 {
+            let open = limiter.reserve(ada(), 3).unwrap();
+            for _ in 0..resets {
+                limiter.reset(ada()).unwrap();
+                limiter.check(ada(), 5).unwrap();
+            }
+            assert_eq!(open.refund().remaining(), 5, "{quota:?} {resets}");
+            limiter.reset(ada()).unwrap();
+        }
+    }
+}

@@ -14,6 +14,7 @@ pub(crate) mod layer;
 mod layer_config;
 mod log_in;
 mod lookup;
+mod own_limits;
 #[cfg(feature = "shared")]
 mod shared_config;
 mod stack;

@@ -275,6 +275,9 @@ async fn a_limit_of_ones_own_counts(store: Store) {
         let own = |limit| [Subject::of("ada").limited_to(limit)];
         limiter.check(own(5), 5).await.unwrap();
         assert!(limiter.check(own(5), 1).await.is_err());
+        let more = limiter.peek(own(9), 1).await.unwrap();
+        let told = if quota == quotas[1] { 5 } else { 9 };
+        assert_eq!(more.tiers().next().unwrap().quota, told, "{quota:?}");
         limiter.reset(ada()).await.unwrap();
         assert!(
             limiter
