@@ -277,6 +277,12 @@ impl ProofOfWork {
         difficulty.min(Self::MAX_DIFFICULTY)
     }
 
+    /// The same with another key. What was spent before is forgotten.
+    pub(crate) fn keyed(&self, key: &[u8]) -> Result<Self, ConfigError> {
+        let keyed = Self::with_key(key, self.0.difficulty, self.0.lifetime)?;
+        Ok(keyed.rebuilt(self.0.capacity, self.0.clock.clone()))
+    }
+
     fn mac(&self, head: &[u8], binding: &[u8]) -> hmac::Tag {
         let mut mac = hmac::Context::with_key(&self.0.key);
         mac.update(CONTEXT);

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use sec_core::{FieldFaults, Section};
+use sec_core::{FieldFaults, SecretString, Section};
 use serde::Deserialize;
 
 use super::LoginLimit;
 use crate::Quota;
 
 /// The three tiers of [`LoginLimit`] and the work that the third demands.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct LoginLimitConfig {
@@ -24,6 +24,12 @@ pub struct LoginLimitConfig {
     /// How long a client has to do it. Default: 2 min.
     #[serde(with = "sec_core::duration")]
     pub proof_lifetime: Duration,
+    /// What challenges are signed with, at least 32 bytes of text: the same for all processes of a service, so that each
+    /// accepts the proof for another's challenge. Default: random per process. For other bytes see
+    /// [`LoginLimit::proof_key`].
+    pub proof_key: Option<SecretString>,
+    /// Whether attempts and refusals are counted for [`LoginLimit::statistics`]. Default: false.
+    pub statistics: bool,
     /// How many keys each tier remembers. Default: 65 536.
     pub capacity: usize,
 }
@@ -61,6 +67,8 @@ impl Default for LoginLimitConfig {
             account: LoginTierConfig::new(50, Duration::from_secs(60 * 60)),
             difficulty: 18,
             proof_lifetime: Duration::from_secs(120),
+            proof_key: None,
+            statistics: false,
             capacity: 65_536,
         }
     }

@@ -1,6 +1,8 @@
 //! The limit of log-ins: three tiers in one reservation, and work instead of a lock-out.
 
 mod config;
+mod name;
+mod proof;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -8,14 +10,15 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
-use sec_core::{Clock, EventKind, RequestContext, SystemClock};
-use serde::Deserialize;
+use sec_core::{AddrPrefix, Clock, EventKind, RequestContext, SecretString, SystemClock};
 
 pub use self::config::{LoginLimitConfig, LoginTierConfig};
+use self::name::folded;
+pub use self::proof::Proof;
 pub use self::refusal::LoginRefusal;
 use crate::{
-    ConfigError, Key, LimitError, Limiter, OnExceed, ProofError, ProofOfWork, Reservation, Subject,
-    Tier,
+    ConfigError, Key, LimitError, Limiter, OnExceed, ProofError, ProofOfWork, Reservation,
+    Statistics, Subject, Tier,
 };
 
 /// Bounds how often passwords can be guessed, without giving anyone the means to lock an owner out.
@@ -33,13 +36,26 @@ use crate::{
 /// a botnet pays for each guess (OWASP Authentication Cheat Sheet, "Account Lockout", on locking owners out). A success
 /// returns what it took, so only failures count.
 ///
+/// **Each process counts for itself.** Behind a balancer with n processes a guesser has up to n times the tries. Give all of
+/// them the same [`proof_key`](LoginLimitConfig::proof_key), or a proof for the challenge of one is refused by the next; and
+/// either let the balancer send each address to one process, which makes the first two tiers right, or build the same
+/// from `SharedLimiter::reserve` and [`ProofOfWork`], with the tiers as [`Limiter`] shows them.
+///
 /// ```
 /// use sec_core::RequestContext;
-/// use sec_ratelimit::LoginLimit;
+/// use sec_ratelimit::{LoginLimit, Proof};
+///
+/// #[derive(serde::Deserialize)]
+/// struct LogIn {
+///     username: String,
+///     proof: Option<Proof>, // beside the password
+/// }
 ///
 /// let limit = LoginLimit::new()?;
 /// # let ctx = RequestContext::builder().build();
-/// let attempt = limit.begin(&ctx, "ada", None)?; // an error is an answer: 429 or 403
+/// # let form = LogIn { username: "ada".into(), proof: None };
+/// // An error is an answer: 429, or 403 with the challenge that the next attempt's proof is for.
+/// let attempt = limit.begin(&ctx, &form.username, form.proof.as_ref())?;
 /// let password_is_right = true; // … Argon2 …
 /// if password_is_right {
 ///     attempt.succeeded();
@@ -57,17 +73,8 @@ pub struct LoginLimit {
 #[must_use = "an attempt that is dropped counts as a failure"]
 pub struct LoginAttempt(Reservation);
 
-/// What a client sends back for a [`Challenge`](crate::Challenge).
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Proof {
-    /// The challenge's token.
-    pub token: String,
-    /// The number that was found.
-    pub solution: u64,
-}
-
+const ADDRESS_TIER: &str = "login-address";
+const PAIR_TIER: &str = "login-pair";
 const ACCOUNT_TIER: &str = "login-account";
 
 impl LoginLimit {
@@ -99,13 +106,10 @@ impl LoginLimit {
         let limiter = Limiter::builder()
             .capacity(config.capacity)
             .clock(clock.clone())
+            .statistics(config.statistics)
+            .tier(ADDRESS_TIER, config.address.quota(), Key::given("address"))
             .tier(
-                "login-address",
-                config.address.quota(),
-                Key::given("address"),
-            )
-            .tier(
-                "login-pair",
+                PAIR_TIER,
                 config.pair.quota().exact(),
                 Key::given("address+account"),
             )
@@ -115,14 +119,48 @@ impl LoginLimit {
         let proofs = ProofOfWork::new(config.difficulty, config.proof_lifetime)
             .map_err(in_the_words_of_the_section)?
             .clock(clock);
-        Ok(Self { limiter, proofs })
+        let limit = Self { limiter, proofs };
+        match config.proof_key.as_ref().map(SecretString::expose) {
+            Some(key) => limit.proof_key(key),
+            None => Ok(limit),
+        }
+    }
+
+    /// What challenges are signed with: at least 32 bytes, the same in all processes of a service. Default: that of the
+    /// configuration, else random per process. A proof still works once in each process. Call it while setting up.
+    ///
+    /// # Errors
+    /// A shorter key, as the field `proof_key`.
+    pub fn proof_key(mut self, key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        let keyed = self.proofs.keyed(key.as_ref());
+        self.proofs = keyed.map_err(in_the_words_of_the_section)?;
+        Ok(self)
     }
 
     /// Counts an attempt at `account`, or refuses it. Call it before anything that costs: before the password is
     /// hashed, and before the account is looked up.
     ///
-    /// The account's name is compared without regard to case and surrounding space, so no spelling of a name gets a
-    /// count of its own; unknown accounts count like known ones. It is hashed and never stored.
+    /// The account's name is compared without regard to case, to surrounding space and to how its characters are written:
+    /// it is folded and normalised (NFKC, Unicode Standard Annex 15). Where a service finds an account by still other
+    /// spellings, such as without accents or by one of several addresses, `account` has to be what all of them lead to, or
+    /// each spelling has a count of its own. Unknown accounts count like known ones. The name is hashed and never stored.
+    ///
+    /// `proof` is what the client sent along, and `None` that it sent none. While the account demands work, an attempt
+    /// without is answered 403 with problem+json:
+    ///
+    /// ```json
+    /// {
+    ///   "type": "…#challenge-required",
+    ///   "status": 403,
+    ///   "title": "A challenge must be solved first",
+    ///   "challenge": {"kind": "proof-of-work", "token": "AXJp…", "difficulty": 18}
+    /// }
+    /// ```
+    ///
+    /// The client finds a number whose hash with the token has so many zero bits ([`ProofOfWork`] says which hash), and
+    /// sends the same attempt again with `{"token": "AXJp…", "solution": 271828}`, which deserialises as [`Proof`]. It is
+    /// good for one attempt at this account from this address group. A service that always passes `None` **locks the
+    /// owner out** for as long as others guess at the account.
     ///
     /// # Errors
     /// [`LoginRefusal`]: the answer. The trail has been told (`authn_login_lock`).
@@ -132,7 +170,7 @@ impl LoginLimit {
         account: &str,
         proof: Option<&Proof>,
     ) -> Result<LoginAttempt, LoginRefusal> {
-        let folded = account.trim().to_lowercase();
+        let folded = folded(account);
         let group = ctx.client_group();
         let subjects = [
             Subject::of(group),
@@ -162,6 +200,44 @@ impl LoginLimit {
         report(ctx, account, verified.and_then(Result::err));
         Err(LoginRefusal::Challenge(self.proofs.issue(&binding)))
     }
+
+    /// Unlocks an account: forgets the failures at it from everywhere, so that no work is demanded any more. An address that
+    /// is refused stays so, at this account too: see [`reset_at`](Self::reset_at).
+    ///
+    /// Returns false where the table is so full that the account shares its count with others; nothing was forgotten then.
+    #[must_use]
+    pub fn reset(&self, account: &str) -> bool {
+        let folded = folded(account);
+        self.forget(ACCOUNT_TIER, &Subject::of(folded.as_str()))
+    }
+
+    /// Unlocks an account for somebody at this address group ([`RequestContext::client_group`]): forgets the failures at it from
+    /// everywhere, those of the group at it, and those of the group at whatever account.
+    ///
+    /// Returns false where one of the three shares its count with others, and was not forgotten.
+    #[must_use]
+    pub fn reset_at(&self, group: AddrPrefix, account: &str) -> bool {
+        let folded = folded(account);
+        let pair = Subject::of(group).and(folded.as_str());
+        // Each of them, whatever becomes of the others.
+        let forgotten = [
+            self.forget(ADDRESS_TIER, &Subject::of(group)),
+            self.forget(PAIR_TIER, &pair),
+            self.reset(account),
+        ];
+        forgotten.iter().all(|forgotten| *forgotten)
+    }
+
+    fn forget(&self, tier: &str, subject: &Subject<'_>) -> bool {
+        self.limiter.reset_tier(tier, subject).unwrap_or(false)
+    }
+
+    /// The attempts that each tier let through and refused, and its most active keys, if the configuration
+    /// [says so](LoginLimitConfig::statistics). An attempt that was asked for work counts as let through.
+    #[must_use]
+    pub fn statistics(&self) -> Option<&Statistics> {
+        self.limiter.statistics()
+    }
 }
 
 impl LoginAttempt {
@@ -183,6 +259,7 @@ fn in_the_words_of_the_section(error: ConfigError) -> ConfigError {
         ("tiers[1]", "pair"),
         ("tiers[2]", "account"),
         ("lifetime", "proof_lifetime"),
+        ("key", "proof_key"),
     ];
     let renamed = names
         .iter()
