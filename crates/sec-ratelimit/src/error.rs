@@ -70,6 +70,9 @@ pub enum ConfigErrorKind {
     /// A name that cannot be part of a key of a shared store.
     #[error("1 to 64 of the characters `a-z`, `0-9`, `-`, `_` and `.`")]
     StoreName,
+    /// A setting of a store, in the store's own words.
+    #[error("{0}")]
+    Store(String),
     /// A key too short to sign with.
     #[error("a key of at least 32 bytes is needed")]
     ShortKey,
@@ -81,6 +84,12 @@ impl ConfigError {
             field: field.into(),
             kind,
         }
+    }
+
+    /// The same below a table of the section.
+    pub(crate) fn below(mut self, table: &str) -> Self {
+        self.field = format!("{table}.{}", self.field);
+        self
     }
 
     /// The path of the field that is wrong, for example `tiers[0].per`.

@@ -56,13 +56,16 @@ type Custom = Arc<dyn Fn(RequestView<'_>, &mut KeyParts) + Send + Sync>;
 #[derive(Clone)]
 enum Source {
     Ip,
-    Principal { or_ip: bool },
+    Principal {
+        or_ip: bool,
+    },
     Role,
     Tenant,
     Header(HeaderName),
     Route,
     Custom(Custom),
-    Given,
+    /// Under the label that the code gave it.
+    Given(String),
 }
 
 /// What every request without a matched route is counted under.
@@ -142,10 +145,12 @@ impl Key {
 
     /// A key which only the calling code knows, given as [`Subject`](crate::Subject)s to the plain
     /// functions. A limiter with such a tier cannot be made into a layer. `label` is what events
-    /// call it.
+    /// call it, and says what is given: tiers with one label count one subject, and a limiter that processes share
+    /// refuses two different ones with [`SubjectError::Apart`](crate::SubjectError::Apart).
     #[must_use]
     pub fn given(label: impl Into<String>) -> Self {
-        Self::one(Source::Given, label)
+        let label = label.into();
+        Self::one(Source::Given(label.clone()), label)
     }
 
     /// Both together: a quota of its own for every combination.
@@ -187,7 +192,8 @@ impl Key {
             | (Source::Route, Source::Route) => true,
             (Source::Principal { or_ip: one }, Source::Principal { or_ip: other }) => one == other,
             (Source::Header(one), Source::Header(other)) => one == other,
-            // What code gives or takes is known at the request only.
+            (Source::Given(one), Source::Given(other)) => one == other,
+            // What a closure takes is known at the request only.
             _ => false,
         };
         self.sources.len() == other.sources.len()
@@ -211,7 +217,7 @@ impl Key {
     }
 
     pub(crate) fn is_given(&self) -> bool {
-        self.sources.iter().any(|s| matches!(s, Source::Given))
+        self.sources.iter().any(|s| matches!(s, Source::Given(_)))
     }
 
     pub(crate) fn digest(
@@ -308,7 +314,7 @@ impl Source {
                 KeyParts::collect(hasher, seed, |parts| take(request, parts));
             }
             // Never in a layer; alone among plain functions it means everyone.
-            Self::Given => Part::Absent.feed(hasher),
+            Self::Given(_) => Part::Absent.feed(hasher),
         }
         Ok(())
     }

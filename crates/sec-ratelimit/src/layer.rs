@@ -32,8 +32,8 @@ use crate::{
 /// A request that is dropped before its response (the client went away, a time limit struck), and one
 /// whose service fails with an error, stays counted.
 ///
-/// Around a [shared limiter](RateLimitLayer::shared) the future is boxed, and a response that does not
-/// count waits for its refund.
+/// Around a limiter that processes share (`RateLimitLayer::shared`, with a store's feature) the future is
+/// boxed, and a response that does not count waits for its refund.
 #[derive(Clone)]
 pub struct RateLimitLayer<L = Limiter> {
     settings: Arc<Settings<L>>,
@@ -245,6 +245,11 @@ impl<L: Clone> RateLimitLayer<L> {
     #[must_use]
     pub fn spikes(self, spikes: Spikes) -> Self {
         self.with(|settings| settings.spikes = Some(spikes))
+    }
+
+    #[cfg(feature = "shared")]
+    pub(crate) fn clock(&self) -> Arc<dyn sec_core::Clock> {
+        self.settings.about.clock.clone()
     }
 
     fn with(mut self, change: impl FnOnce(&mut Settings<L>)) -> Self {

@@ -50,7 +50,7 @@ mod tier;
 mod time;
 
 pub use self::answer::{Answer, Standing};
-pub use self::ban::{BanConfig, Banned, Bans, Block, BlockError, Escalate};
+pub use self::ban::{BanConfig, BanSharingConfig, Banned, Bans, Block, BlockError, Escalate};
 #[cfg(feature = "shared")]
 pub use self::ban::{BanFollower, BanSharing, BanSharingState};
 pub use self::bots::{
@@ -101,7 +101,7 @@ pub use self::shared::{
 };
 #[cfg(feature = "postgres")]
 pub use self::shared::{
-    PostgresMigration, PostgresStore, PostgresStoreBuilder, PostgresStoreError,
+    PostgresMigration, PostgresStore, PostgresStoreBuilder, PostgresStoreConfig, PostgresStoreError,
 };
 #[cfg(feature = "redis")]
 pub use self::shared::{RedisStore, RedisStoreBuilder, RedisStoreConfig, RedisStoreError};
@@ -111,7 +111,7 @@ pub use self::shed::{
 };
 pub use self::sliding::{SlidingState, SlidingWindow, WindowHold};
 pub use self::stats::{
-    PolicyStatistics, Spike, SpikeChange, SpikeDetector, Spikes, Statistics, TopKey,
+    PolicyStatistics, Spike, SpikeChange, SpikeDetector, Spikes, SpikesConfig, Statistics, TopKey,
 };
 pub use self::subject::{Subject, SubjectError, SubjectPart};
 pub use self::tier::{OnExceed, Tier};

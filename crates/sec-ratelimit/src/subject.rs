@@ -149,7 +149,8 @@ pub enum SubjectError {
     /// A subject has more than [`Subject::MAX_PARTS`] parts.
     #[error("a subject has at most {} parts", Subject::MAX_PARTS)]
     TooManyParts,
-    /// A shared limiter keeps all tiers of a subject at one place, because their keys are the same.
+    /// A shared limiter keeps all tiers of a subject at one place, because their keys are the same: made of the same
+    /// parts of a request, or [given](crate::Key::given) under one label.
     #[error("the tiers of this limiter have one key, but different subjects were given")]
     Apart,
 }

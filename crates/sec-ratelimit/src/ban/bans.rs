@@ -123,11 +123,6 @@ impl Bans {
         })
     }
 
-    /// What is wrong with settings, taking no memory.
-    pub(crate) fn check_settings(escalate: &Escalate) -> Result<(), ConfigError> {
-        escalate.rules().map(drop)
-    }
-
     /// Whether a subject, or a network around its address, is blocked, and for how long.
     ///
     /// # Errors

@@ -100,34 +100,8 @@ impl Escalate {
     }
 
     pub(super) fn rules(&self) -> Result<Rules, ConfigError> {
-        let fault = |field: &str, kind| Err(ConfigError::new(format!("ban.{field}"), kind));
-        let range = |least: u64, most: u64| ConfigErrorKind::OutOfRange { least, most };
-        let time = |length: &Duration| !length.is_zero() && *length <= YEAR;
-        if self.after == 0 || self.after > 1_000_000 {
-            return fault("after", range(1, 1_000_000));
-        }
-        if !(1..=16).contains(&self.lengths.len()) {
-            return fault("lengths", range(1, 16));
-        }
-        if let Some(index) = self.lengths.iter().position(|length| !time(length)) {
-            return fault(&format!("lengths[{index}]"), ConfigErrorKind::Window);
-        }
-        for (field, length) in [
-            ("within", &self.within),
-            ("forgive_after", &self.forgive_after),
-        ] {
-            if !time(length) {
-                return fault(field, ConfigErrorKind::Window);
-            }
-        }
-        if !(16..=MAX_CAPACITY).contains(&self.capacity) {
-            return fault("capacity", range(16, MAX_CAPACITY as u64));
-        }
-        if self.key.is_shared() {
-            return fault(
-                "key",
-                ConfigErrorKind::Misused("must tell callers apart, or one of them blocks all"),
-            );
+        if let Some(fault) = self.faults().into_iter().next() {
+            return Err(fault);
         }
         Ok(Rules {
             after: self.after,
@@ -137,6 +111,50 @@ impl Escalate {
             capacity: self.capacity,
             widen: self.widen,
         })
+    }
+
+    /// The one set of rules, all faults at once.
+    pub(crate) fn faults(&self) -> Vec<ConfigError> {
+        let range = |least, most| ConfigErrorKind::OutOfRange { least, most };
+        let time = |length: &Duration| !length.is_zero() && *length <= YEAR;
+        let lengths = self.lengths.iter().enumerate();
+        let wrong = lengths.filter(|(_, length)| !time(length));
+        let wrong = wrong.map(|(index, _)| (format!("lengths[{index}]"), ConfigErrorKind::Window));
+        let callers = "must tell callers apart, or one of them blocks all";
+        let checks = [
+            (
+                (1..=1_000_000).contains(&self.after),
+                "after",
+                range(1, 1_000_000),
+            ),
+            (
+                (1..=16).contains(&self.lengths.len()),
+                "lengths",
+                range(1, 16),
+            ),
+            (time(&self.within), "within", ConfigErrorKind::Window),
+            (
+                time(&self.forgive_after),
+                "forgive_after",
+                ConfigErrorKind::Window,
+            ),
+            (
+                (16..=MAX_CAPACITY).contains(&self.capacity),
+                "capacity",
+                range(16, MAX_CAPACITY as u64),
+            ),
+            (
+                !self.key.is_shared(),
+                "key",
+                ConfigErrorKind::Misused(callers),
+            ),
+        ];
+        let checks = checks.into_iter().filter(|(right, ..)| !right);
+        let checks = checks.map(|(_, field, kind)| (field.to_owned(), kind));
+        checks
+            .chain(wrong.take(16))
+            .map(|(field, kind)| ConfigError::new(field, kind).below("ban"))
+            .collect()
     }
 }
 

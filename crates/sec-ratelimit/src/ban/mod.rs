@@ -14,7 +14,7 @@ mod sharing;
 mod table;
 
 pub use self::bans::{Bans, Block, BlockError};
-pub use self::config::BanConfig;
+pub use self::config::{BanConfig, BanSharingConfig};
 pub use self::escalate::Escalate;
 #[cfg(feature = "shared")]
 pub use self::follow::BanFollower;

@@ -16,13 +16,19 @@ use crate::{ConfigError, ConfigErrorKind};
 /// With whom, and how, [blocks are shared](Bans::shared).
 #[must_use = "settings do nothing until they are given to `Bans::shared`"]
 pub struct BanSharing {
-    list: String,
+    terms: SharingTerms,
     store: Arc<dyn BlockStore>,
-    secret: Secret<Vec<u8>>,
-    poll: Duration,
-    deadline: Duration,
     clock: Arc<dyn Clock>,
     sink: Arc<dyn EventSink>,
+}
+
+/// What must be right of it.
+#[derive(Clone)]
+pub(super) struct SharingTerms {
+    pub(super) list: String,
+    pub(super) secret: Secret<Vec<u8>>,
+    pub(super) poll: Duration,
+    pub(super) deadline: Duration,
 }
 
 impl BanSharing {
@@ -34,12 +40,13 @@ impl BanSharing {
         store: Arc<dyn BlockStore>,
         secret: impl Into<Secret<Vec<u8>>>,
     ) -> Self {
+        Self::on(SharingTerms::new(list.into(), secret.into()), store)
+    }
+
+    pub(super) fn on(terms: SharingTerms, store: Arc<dyn BlockStore>) -> Self {
         Self {
-            list: list.into(),
+            terms,
             store,
-            secret: secret.into(),
-            poll: Duration::from_secs(1),
-            deadline: Duration::from_millis(500),
             clock: SystemClock::shared(),
             sink: Arc::new(TracingSink),
         }
@@ -48,13 +55,13 @@ impl BanSharing {
     /// How often the store is asked for changes. Default: one second; from 10 ms to a minute. Each process asks once in
     /// this time, whatever the traffic.
     pub fn poll(mut self, every: Duration) -> Self {
-        self.poll = every;
+        self.terms.poll = every;
         self
     }
 
     /// How long one call of the store may take. Default: 500 ms; from 1 ms to 10 s. No request waits for it.
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+        self.terms.deadline = deadline;
         self
     }
 
@@ -70,23 +77,46 @@ impl BanSharing {
         self.sink = sink;
         self
     }
+}
 
-    fn check(&self) -> Result<(), ConfigError> {
-        let fault = |field: &str, kind| Err(ConfigError::new(field, kind));
-        let range = |least, most| ConfigErrorKind::OutOfRange { least, most };
-        if !is_store_name(&self.list) {
-            return fault("list", ConfigErrorKind::StoreName);
+impl SharingTerms {
+    pub(super) fn new(list: String, secret: Secret<Vec<u8>>) -> Self {
+        Self {
+            list,
+            secret,
+            poll: Duration::from_secs(1),
+            deadline: Duration::from_millis(500),
         }
-        if self.secret.expose().len() < 32 {
-            return fault("secret", ConfigErrorKind::ShortKey);
-        }
-        if !(10..=60_000).contains(&self.poll.as_millis()) {
-            return fault("poll (milliseconds)", range(10, 60_000));
-        }
-        if !(1..=10_000).contains(&self.deadline.as_millis()) {
-            return fault("deadline (milliseconds)", range(1, 10_000));
-        }
-        Ok(())
+    }
+
+    /// The one set of rules, all faults at once.
+    pub(super) fn faults(&self) -> Vec<ConfigError> {
+        let checks = [
+            (
+                is_store_name(&self.list),
+                "list",
+                ConfigErrorKind::StoreName,
+            ),
+            (
+                self.secret.expose().len() >= 32,
+                "secret",
+                ConfigErrorKind::ShortKey,
+            ),
+            (
+                (10..=60_000).contains(&self.poll.as_millis()),
+                "poll",
+                ConfigErrorKind::Misused("must be from 10 ms to a minute"),
+            ),
+            (
+                (1..=10_000).contains(&self.deadline.as_millis()),
+                "deadline",
+                ConfigErrorKind::Misused("must be from 1 ms to 10 s"),
+            ),
+        ];
+        let wrong = checks.into_iter().filter(|(right, ..)| !right);
+        wrong
+            .map(|(_, field, kind)| ConfigError::new(field, kind))
+            .collect()
     }
 }
 
@@ -133,9 +163,12 @@ impl Bans {
         escalate: Escalate,
         sharing: BanSharing,
     ) -> Result<(Self, BanFollower), ConfigError> {
-        sharing.check()?;
-        let seed = Seed::of_list(sharing.secret.expose(), &sharing.list);
-        let list = sharing.list.into_boxed_str();
+        let terms = sharing.terms;
+        if let Some(fault) = terms.faults().into_iter().next() {
+            return Err(fault);
+        }
+        let seed = Seed::of_list(terms.secret.expose(), &terms.list);
+        let list = terms.list.into_boxed_str();
         let outbox = Arc::new(Outbox::new(list, sharing.clock.clone(), sharing.sink));
         let mut inner = Self::inner(escalate, sharing.clock, seed)?;
         inner.outbox = Some(outbox.clone());
@@ -144,8 +177,8 @@ impl Bans {
             bans: inner.clone(),
             outbox: outbox.clone(),
             store: sharing.store,
-            poll: sharing.poll,
-            deadline: sharing.deadline,
+            poll: terms.poll,
+            deadline: terms.deadline,
             cursor: 0,
             begun: false,
         };
@@ -162,10 +195,10 @@ impl Bans {
 impl fmt::Debug for BanSharing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BanSharing")
-            .field("list", &self.list)
+            .field("list", &self.terms.list)
             .field("store", &self.store)
-            .field("poll", &self.poll)
-            .field("deadline", &self.deadline)
+            .field("poll", &self.terms.poll)
+            .field("deadline", &self.terms.deadline)
             .finish_non_exhaustive()
     }
 }

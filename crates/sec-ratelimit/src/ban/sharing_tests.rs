@@ -346,9 +346,9 @@ fn settings_are_checked() {
         (sharing("", 32), "list"),
         (sharing("a{b", 32), "list"),
         (sharing("web", 31), "secret"),
-        (good().poll(Duration::from_millis(9)), "poll (milliseconds)"),
-        (good().poll(2 * MINUTE), "poll (milliseconds)"),
-        (good().deadline(Duration::ZERO), "deadline (milliseconds)"),
+        (good().poll(Duration::from_millis(9)), "poll"),
+        (good().poll(2 * MINUTE), "poll"),
+        (good().deadline(Duration::ZERO), "deadline"),
     ] {
         assert_eq!(Bans::shared(thrice(), sharing).unwrap_err().field(), field);
     }

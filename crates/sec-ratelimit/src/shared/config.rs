@@ -6,10 +6,10 @@ use sec_core::{FieldFaults, Secret, SecretString, Section};
 use serde::Deserialize;
 
 use super::builder::{Numbers, check_secret, shared_terms};
-use crate::config::{check_share, header_fields, path_rules, tier_fault};
+use crate::config::{LayerKeys, tier_fault};
 use crate::{
-    ConfigError, ConfigErrorKind, Fallback, Limiter, RateLimitLayer, SharedLimiter,
-    SharedLimiterBuilder, SharedStores, TierConfig,
+    BanConfig, BanFollower, ConfigError, ConfigErrorKind, Fallback, Limiter, RateLimitLayer,
+    SharedLimiter, SharedLimiterBuilder, SharedStores, SpikesConfig, TierConfig,
 };
 
 /// One limiter that processes share, as a configuration file gives it: the section of
@@ -52,6 +52,12 @@ pub struct SharedLimitConfig {
     pub on_store_error: FallbackConfig,
     /// Refusals that are remembered here.
     pub remember_refusals: RememberConfig,
+    /// Blocks after repeated refusals; its table `shared` makes them those of all processes. Default: none.
+    pub ban: Option<BanConfig>,
+    /// Which requests of a route are a spike. Default: none are looked for.
+    pub spikes: Option<SpikesConfig>,
+    /// Whether the limiter counts what this process admits and refuses. Default: false.
+    pub statistics: bool,
     /// The tiers, one to eight; each may have a `lease`. Default: none, which is refused.
     pub tiers: Vec<TierConfig>,
 }
@@ -102,6 +108,7 @@ impl SharedLimitConfig {
     pub fn builder(&self, stores: &SharedStores) -> Result<SharedLimiterBuilder, ConfigError> {
         let store = stores.get(&self.store)?;
         let mut builder = SharedLimiter::builder(&self.name, store, self.secret()?);
+        builder = builder.statistics(self.statistics);
         builder.numbers = self.numbers();
         for (index, tier) in self.tiers.iter().enumerate() {
             if let Some(lease) = &tier.lease {
@@ -138,17 +145,39 @@ impl SharedLimitConfig {
     ///
     /// # Errors
     ///
-    /// The first fault, with the path of its field.
+    /// The first fault, with the path of its field; blocks that are shared are one.
     pub fn layer_of(
         &self,
         limiter: SharedLimiter,
     ) -> Result<RateLimitLayer<SharedLimiter>, ConfigError> {
-        RateLimitLayer::shared(limiter)?
-            .enabled(self.enabled)
-            .shadow(self.shadow)
-            .headers(header_fields(&self.headers)?)
-            .paths(path_rules(&self.include, &self.exclude)?)
-            .retry_jitter(self.retry_jitter)
+        self.keys().layer(RateLimitLayer::shared(limiter)?)
+    }
+
+    /// The layer, and what carries its blocks to and from other processes if they are shared: the host spawns
+    /// its [`run`](BanFollower::run).
+    ///
+    /// # Errors
+    ///
+    /// The first fault, with the path of its field.
+    pub fn layer_sharing(
+        &self,
+        stores: &SharedStores,
+    ) -> Result<(RateLimitLayer<SharedLimiter>, Option<BanFollower>), ConfigError> {
+        let layer = RateLimitLayer::shared(self.limiter(stores)?)?;
+        self.keys().layer_sharing(layer, stores)
+    }
+
+    fn keys(&self) -> LayerKeys<'_> {
+        LayerKeys {
+            enabled: self.enabled,
+            shadow: self.shadow,
+            headers: &self.headers,
+            retry_jitter: self.retry_jitter,
+            include: &self.include,
+            exclude: &self.exclude,
+            ban: self.ban.as_ref(),
+            spikes: self.spikes.as_ref(),
+        }
     }
 
     fn numbers(&self) -> Numbers {
@@ -204,6 +233,9 @@ impl Default for SharedLimitConfig {
             breaker: BreakerConfig::default(),
             on_store_error: FallbackConfig::Local(1),
             remember_refusals: RememberConfig::default(),
+            ban: None,
+            spikes: None,
+            statistics: false,
             tiers: Vec::new(),
         }
     }
@@ -238,10 +270,8 @@ impl Section for SharedLimitConfig {
                 faults.add(error.field(), error.kind());
             }
         };
-        add(header_fields(&self.headers).map(drop));
-        add(path_rules(&self.include, &self.exclude).map(drop));
-        add(check_share(self.retry_jitter));
-        for fault in self.numbers().faults() {
+        let faults = self.keys().faults().into_iter();
+        for fault in faults.chain(self.numbers().faults()) {
             add(Err(fault));
         }
         if self.store.is_empty() {

@@ -36,7 +36,7 @@ pub use self::limiter::SharedLimiter;
 pub use self::memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use self::postgres::{
-    PostgresMigration, PostgresStore, PostgresStoreBuilder, PostgresStoreError,
+    PostgresMigration, PostgresStore, PostgresStoreBuilder, PostgresStoreConfig, PostgresStoreError,
 };
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisStore, RedisStoreBuilder, RedisStoreConfig, RedisStoreError};

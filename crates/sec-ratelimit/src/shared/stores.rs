@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use super::blocks::BlockStore;
 use super::store::SharedStore;
 use crate::{ConfigError, ConfigErrorKind};
 
@@ -31,7 +32,10 @@ use crate::{ConfigError, ConfigErrorKind};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Default)]
-pub struct SharedStores(BTreeMap<String, Arc<dyn SharedStore>>);
+pub struct SharedStores {
+    counters: BTreeMap<String, Arc<dyn SharedStore>>,
+    blocks: BTreeMap<String, Arc<dyn BlockStore>>,
+}
 
 impl SharedStores {
     /// None.
@@ -43,7 +47,15 @@ impl SharedStores {
     /// Adds a store. A name that was there before means this one now.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, store: Arc<dyn SharedStore>) -> Self {
-        self.0.insert(name.into(), store);
+        self.counters.insert(name.into(), store);
+        self
+    }
+
+    /// Adds a store for the blocks that processes share, such as a [`MemoryStore`](crate::MemoryStore) again, which is
+    /// both. A name that was there before means this one now.
+    #[must_use]
+    pub fn with_blocks(mut self, name: impl Into<String>, store: Arc<dyn BlockStore>) -> Self {
+        self.blocks.insert(name.into(), store);
         self
     }
 
@@ -53,20 +65,36 @@ impl SharedStores {
     ///
     /// When there is none, with the names that there are.
     pub fn get(&self, name: &str) -> Result<Arc<dyn SharedStore>, ConfigError> {
-        self.0.get(name).cloned().ok_or_else(|| {
-            let names: Vec<_> = self.0.keys().map(String::as_str).collect();
-            let expected = if names.is_empty() {
-                "no name, since the service has registered no store".into()
-            } else {
-                names.join(", ")
-            };
-            ConfigError::new("store", ConfigErrorKind::Unknown { expected })
-        })
+        named(&self.counters, name)
     }
+
+    /// The store for blocks of this name.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, with the names that there are.
+    pub fn blocks(&self, name: &str) -> Result<Arc<dyn BlockStore>, ConfigError> {
+        named(&self.blocks, name)
+    }
+}
+
+fn named<S: Clone>(stores: &BTreeMap<String, S>, name: &str) -> Result<S, ConfigError> {
+    stores.get(name).cloned().ok_or_else(|| {
+        let names: Vec<_> = stores.keys().map(String::as_str).collect();
+        let expected = if names.is_empty() {
+            "no name, since the service has registered no such store".into()
+        } else {
+            names.join(", ")
+        };
+        ConfigError::new("store", ConfigErrorKind::Unknown { expected })
+    })
 }
 
 impl fmt::Debug for SharedStores {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_struct("SharedStores")
+            .field("counters", &self.counters.keys())
+            .field("blocks", &self.blocks.keys())
+            .finish()
     }
 }

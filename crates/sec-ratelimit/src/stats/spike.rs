@@ -52,16 +52,8 @@ impl SpikeDetector {
     ///
     /// A factor outside of 2 to 1 000, an empty window or one longer than a year, a `least` of 0.
     pub fn new(factor: u64, window: Duration, least: u64) -> Result<Self, ConfigError> {
-        const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
-        let range = |least, most| ConfigErrorKind::OutOfRange { least, most };
-        if !(2..=1000).contains(&factor) {
-            return Err(ConfigError::new("factor", range(2, 1000)));
-        }
-        if window.is_zero() || window > YEAR {
-            return Err(ConfigError::new("window", ConfigErrorKind::Window));
-        }
-        if least == 0 {
-            return Err(ConfigError::new("least", range(1, u64::MAX)));
+        if let Some(fault) = Self::faults(factor, window, least).into_iter().next() {
+            return Err(fault);
         }
         Ok(Self {
             factor,
@@ -72,6 +64,22 @@ impl SpikeDetector {
             count: 0,
             told: false,
         })
+    }
+
+    /// The one set of rules, all faults at once.
+    pub(super) fn faults(factor: u64, window: Duration, least: u64) -> Vec<ConfigError> {
+        const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+        let range = |least, most| ConfigErrorKind::OutOfRange { least, most };
+        let time = !window.is_zero() && window <= YEAR;
+        let checks = [
+            ((2..=1000).contains(&factor), "factor", range(2, 1000)),
+            (time, "window", ConfigErrorKind::Window),
+            (least > 0, "least", range(1, u64::MAX)),
+        ];
+        let wrong = checks.into_iter().filter(|(right, ..)| !right);
+        wrong
+            .map(|(_, field, kind)| ConfigError::new(field, kind))
+            .collect()
     }
 
     /// Counts one request at a monotonic instant. Gives the spike once per window, at the request that makes it one;

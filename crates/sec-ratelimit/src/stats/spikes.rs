@@ -63,7 +63,7 @@ pub enum SpikeChange {
     Over(Duration),
 }
 
-const ROUTES: usize = 256;
+pub(super) const ROUTES: usize = 256;
 /// A route has one of so many places.
 const WAYS: usize = 8;
 /// Templates are shorter; a host that gives a path as one does not fill the memory.
@@ -88,12 +88,17 @@ impl Spikes {
     ///
     /// None, or more than [`MAX_ROUTES`](Self::MAX_ROUTES).
     pub fn with_routes(detector: SpikeDetector, routes: usize) -> Result<Self, ConfigError> {
-        if !(1..=Self::MAX_ROUTES).contains(&routes) {
-            let most = Self::MAX_ROUTES as u64;
-            let kind = ConfigErrorKind::OutOfRange { least: 1, most };
-            return Err(ConfigError::new("routes", kind));
-        }
+        Self::check_routes(routes)?;
         Ok(Self::over(detector, routes))
+    }
+
+    pub(super) fn check_routes(routes: usize) -> Result<(), ConfigError> {
+        if (1..=Self::MAX_ROUTES).contains(&routes) {
+            return Ok(());
+        }
+        let most = Self::MAX_ROUTES as u64;
+        let kind = ConfigErrorKind::OutOfRange { least: 1, most };
+        Err(ConfigError::new("routes", kind))
     }
 
     fn over(fresh: SpikeDetector, routes: usize) -> Self {

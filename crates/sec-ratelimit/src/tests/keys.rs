@@ -233,3 +233,32 @@ fn nothing_shows_the_text_of_a_key() {
     let shown = format!("{limiter:?} {subject:?} {reservation:?} {error:?} {error}");
     assert!(!shown.contains("s3cret"), "{shown}");
 }
+
+/// Where the keys of one subject stand at one place, it has to be certain that it is one.
+#[cfg(feature = "shared")]
+#[test]
+fn keys_of_the_same_sources_are_one_subject() {
+    let header = |name: &'static str| Key::header(http::HeaderName::from_static(name));
+    let closure = || Key::by("plan", |_, _| {});
+    let both = |a: Key, b: Key| a.is_same_subject(&b);
+    for same in [
+        || Key::ip(),
+        || Key::given("user"),
+        || Key::given("user").and(Key::route()),
+        || Key::principal().or_ip(),
+    ] {
+        assert!(both(same(), same()), "{:?}", same());
+    }
+    assert!(both(header("x-a"), header("x-a")));
+    for (one, other) in [
+        (Key::given("user"), Key::given("account")),
+        (Key::given("user"), Key::given("user").and(Key::ip())),
+        (Key::given("ip"), Key::ip()),
+        (header("x-a"), header("x-b")),
+        (Key::principal().into(), Key::principal().or_ip()),
+        // Nobody knows beforehand what it takes.
+        (closure(), closure()),
+    ] {
+        assert!(!both(one.clone(), other.clone()), "{one:?} {other:?}");
+    }
+}

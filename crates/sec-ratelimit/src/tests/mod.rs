@@ -10,10 +10,14 @@ mod config;
 mod headers;
 mod keys;
 pub(crate) mod layer;
+#[cfg(feature = "shared")]
+mod layer_config;
 mod log_in;
 mod lookup;
 #[cfg(feature = "shared")]
 mod shared_config;
 mod stack;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod store_config;
 mod tiers;
 mod windows;

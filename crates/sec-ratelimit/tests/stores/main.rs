@@ -10,6 +10,8 @@
     reason = "a test that fails should fail loudly"
 )]
 
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod bans;
 mod blocks;
 mod conformance;
 #[cfg(any(feature = "postgres", feature = "redis"))]

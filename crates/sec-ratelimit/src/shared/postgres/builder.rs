@@ -32,6 +32,18 @@ enum Source {
     Pool(Pool),
 }
 
+/// What holds where nothing is set.
+pub(super) mod defaults {
+    use std::time::Duration;
+
+    pub(in super::super) const SCHEMA: &str = "sec_ratelimit";
+    pub(in super::super) const PREFIX: &str = "sec";
+    pub(in super::super) const CONNECTIONS: usize = 8;
+    pub(in super::super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(1);
+    pub(in super::super) const CONNECT_WITHIN: Duration = Duration::from_secs(1);
+    pub(in super::super) const SWEEP_EVERY: u32 = 256;
+}
+
 /// A setting of a [`PostgresStore`] that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -93,12 +105,12 @@ impl PostgresStoreBuilder {
     fn new(source: Source) -> Self {
         Self {
             source,
-            schema: "sec_ratelimit".into(),
-            prefix: "sec".into(),
+            schema: defaults::SCHEMA.into(),
+            prefix: defaults::PREFIX.into(),
             connections: None,
             statement_timeout: None,
-            connect_within: Duration::from_secs(1),
-            sweep_every: 256,
+            connect_within: defaults::CONNECT_WITHIN,
+            sweep_every: defaults::SWEEP_EVERY,
         }
     }
 
@@ -187,11 +199,12 @@ impl PostgresStoreBuilder {
     }
 
     fn pool(&self, url: &str) -> Result<Pool, PostgresStoreError> {
-        let connections = self.connections.unwrap_or(8);
+        let connections = self.connections.unwrap_or(defaults::CONNECTIONS);
         if !(1..=256).contains(&connections) {
             return Err(PostgresStoreError::Connections);
         }
-        let timeout = self.statement_timeout.unwrap_or(Duration::from_secs(1));
+        let timeout = self.statement_timeout;
+        let timeout = timeout.unwrap_or(defaults::STATEMENT_TIMEOUT);
         if timeout < Duration::from_millis(10) || timeout > Duration::from_secs(60) {
             return Err(PostgresStoreError::StatementTimeout);
         }

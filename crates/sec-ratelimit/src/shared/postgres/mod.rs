@@ -3,6 +3,7 @@
 mod blocks;
 mod builder;
 mod call;
+mod config;
 mod connections;
 mod migrate;
 mod sweep;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use self::builder::{PostgresStoreBuilder, PostgresStoreError};
+pub use self::config::PostgresStoreConfig;
 pub use self::migrate::PostgresMigration;
 
 use self::blocks::Statements;

@@ -174,10 +174,10 @@ impl RedisStore {
     ///   server or all at the new one, and keys that do not exist yet are nowhere: such a decision has
     ///   taken nothing, counts as a failure of that server, and the fallback makes it.
     /// - Subjects *spread* over the servers by their digests when all tiers of the limiter have the
-    ///   same key, such as [`Key::ip`](crate::Key::ip) or [`Key::principal`](crate::Key::principal). With
-    ///   a tier of another key (a global one, or [`Key::given`](crate::Key::given) and closures beside
-    ///   any other tier, whose subjects nobody can compare beforehand) the limiter lives in one slot,
-    ///   and one server is its ceiling.
+    ///   same key, such as [`Key::ip`](crate::Key::ip), [`Key::principal`](crate::Key::principal) or
+    ///   [`Key::given`](crate::Key::given) of one label. With a tier of another key (a global one, or a
+    ///   closure beside any other tier, whose subjects nobody can compare beforehand) the limiter lives
+    ///   in one slot, and one server is its ceiling.
     /// - *Permissions*: a user with rules of its own needs `CLUSTER SLOTS` and `ASKING` as well.
     /// - *Clocks* of the servers should agree: a key that moves counts on with the other's clock.
     ///

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use sec_ratelimit::{BlockStore, PostgresStore, PostgresStoreBuilder, SharedStore};
 
 use self::server::{Server, shared};
+use crate::bans::BlockServer;
 
 pub(crate) async fn fixture() -> (Arc<Server>, Arc<dyn SharedStore>) {
     let server = shared();
@@ -39,4 +40,36 @@ async fn made(builder: PostgresStoreBuilder) -> Arc<PostgresStore> {
     let store = Arc::new(builder.build().unwrap());
     store.migrate().await.unwrap();
     store
+}
+
+/// A server of a test's own, with lists of blocks.
+pub(crate) struct BlocksOfItsOwn(Server);
+
+impl BlockServer for BlocksOfItsOwn {
+    async fn started() -> Self {
+        let server = Server::start();
+        made(PostgresStore::builder(server.url())).await;
+        Self(server)
+    }
+
+    fn store(&self) -> Arc<dyn BlockStore> {
+        let store = PostgresStore::builder(self.0.url()).connections(2);
+        Arc::new(store.build().unwrap())
+    }
+
+    fn kill(&mut self) {
+        self.0.kill();
+    }
+
+    fn restart(&mut self) {
+        self.0.restart();
+    }
+
+    fn hang(&self) {
+        self.0.signal_all("-STOP");
+    }
+
+    fn wake(&self) {
+        self.0.signal_all("-CONT");
+    }
 }

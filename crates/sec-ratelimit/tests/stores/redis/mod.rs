@@ -17,7 +17,8 @@ use std::sync::Arc;
 
 use sec_ratelimit::{BlockStore, RedisStore, SharedStore};
 
-use self::server::Server;
+pub(crate) use self::server::Server;
+use crate::bans::BlockServer;
 
 pub(crate) async fn fixture() -> (Server, Arc<dyn SharedStore>) {
     let server = Server::start();
@@ -33,4 +34,30 @@ pub(crate) async fn blocks_fixture() -> (Server, Arc<dyn BlockStore>) {
 
 pub(crate) fn redis(server: &Server) -> Arc<RedisStore> {
     Arc::new(RedisStore::builder(server.url()).build().unwrap())
+}
+
+impl BlockServer for Server {
+    async fn started() -> Self {
+        Self::start()
+    }
+
+    fn store(&self) -> Arc<dyn BlockStore> {
+        redis(self)
+    }
+
+    fn kill(&mut self) {
+        self.kill();
+    }
+
+    fn restart(&mut self) {
+        self.restart();
+    }
+
+    fn hang(&self) {
+        self.signal("-STOP");
+    }
+
+    fn wake(&self) {
+        self.signal("-CONT");
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sec_ratelimit::{Key, Quota, RedisStore, RedisStoreError, Subject};
+use sec_ratelimit::{Key, LimitError, Quota, RedisStore, RedisStoreError, Subject, SubjectError};
 
 use super::super::server::Server;
 use super::servers::Cluster;
@@ -91,6 +91,34 @@ async fn subjects_spread_over_all_masters_and_the_tiers_of_one_stay_together() {
             slots.len() * 3 >= keys.len() - 30,
             "hardly anything is spread"
         );
+    }
+}
+
+/// Tiers whose key code gives are one subject where they have one label, and may be two where they have not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_given_under_one_label_is_one_subject() {
+    let cluster = shared();
+    for (labels, spread) in [(["user", "user"], true), (["user", "account"], false)] {
+        let (store, prefix) = of_prefix(&cluster);
+        let limiter = patient(store)
+            .tier("minute", Quota::per(5, HOUR), Key::given(labels[0]))
+            .tier("day", Quota::gcra(9, HOUR), Key::given(labels[1]))
+            .build()
+            .unwrap();
+        for user in 0..20_u64 {
+            let subjects = [Subject::of(user), Subject::of(user)];
+            limiter.check(subjects, 1).await.unwrap();
+        }
+        let apart = [Subject::of("ada"), Subject::of("bob")];
+        match limiter.check(apart, 1).await {
+            Err(LimitError::Subjects(SubjectError::Apart)) => assert!(spread),
+            decision => assert!(!spread && decision.is_ok(), "{decision:?}"),
+        }
+        let keys = cluster.keys(&prefix).concat();
+        let slots: HashSet<_> = keys.iter().map(|key| cluster.slot(key)).collect();
+        // Twenty digests in fewer than three slots would be one in 10⁷⁰.
+        assert_eq!(slots.len() > 2, spread, "{labels:?}: {keys:?}");
+        assert_eq!(slots.len() == 1, !spread);
     }
 }
 
