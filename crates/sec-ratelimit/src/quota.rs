@@ -96,8 +96,8 @@ impl Quota {
         }
     }
 
-    /// Never more than `n` units in any interval as long as `per`, in constant memory (264 bytes per key,
-    /// beside its slot) whatever the limit. A unit counts for up to a sixteenth of `per` longer than
+    /// Never more than `n` units in any interval as long as `per`, in constant memory (264 bytes per key)
+    /// whatever the limit. A unit counts for up to a sixteenth of `per` longer than
     /// it would in an exact log.
     #[must_use]
     pub const fn bounded(n: u64, per: Duration) -> Self {
