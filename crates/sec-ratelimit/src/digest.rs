@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn agrees_with_another_implementation_however_the_input_is_cut() {
         use std::hash::Hasher as _;
-        let input: Vec<u8> = (0..64).collect();
+        let input: Vec<u8> = (0..if cfg!(miri) { 20 } else { 64 }).collect();
         for length in 0..input.len() {
             let Seed(k0, k1, _) = REFERENCE;
             let mut theirs = siphasher::sip128::SipHasher13::new_with_keys(k0, k1);
@@ -316,13 +316,14 @@ mod tests {
     fn quick_digests_of_one_word_are_a_permutation_and_spread() {
         let seed = Seed(1, 2, Mode::Quick);
         let digest = |word: u64| seed.of_word(word).unwrap()[0];
-        // Every address of a /16: 65,536 keys into 4,096 places, 16 each on average.
-        let mut places = vec![0_u32; 4096];
+        // Every address of a /16: 65,536 keys into 4,096 places, 16 each on average. Of a /22 under Miri.
+        let bits = if cfg!(miri) { 6 } else { 12 };
+        let mut places = vec![0_u32; 1 << bits];
         let mut seen = std::collections::HashSet::new();
-        for n in 0..1 << 16 {
+        for n in 0..16 << bits {
             let digest = digest((0x0a00_0000 + n) << 8 | 32);
             assert!(seen.insert(digest));
-            places[usize::try_from(digest >> 52).unwrap()] += 1;
+            places[usize::try_from(digest >> (64 - bits)).unwrap()] += 1;
         }
         // Of a Poisson distribution with mean 16 a place above 48 has a chance of 10^-10.
         assert!(places.iter().all(|count| *count < 48));
@@ -330,14 +331,19 @@ mod tests {
             .iter()
             .map(|n| (f64::from(*n) - 16.0).powi(2) / 16.0)
             .sum();
-        // 4095 degrees of freedom: five standard deviations of 90.
-        assert!((4095.0 - 450.0..4095.0 + 450.0).contains(&chi), "{chi}");
+        // Of 4095 degrees of freedom five standard deviations of 90.
+        let freedom = f64::from((1 << bits) - 1);
+        assert!(
+            (chi - freedom).abs() < 5.0 * (2.0 * freedom).sqrt(),
+            "{chi}"
+        );
         // One bit of the key changes half of the digest's.
+        let keys = if cfg!(miri) { 16 } else { 256 };
         for bit in 0..56 {
-            let flips: u32 = (0..256)
+            let flips: u32 = (0..keys)
                 .map(|n| (digest(n) ^ digest(n ^ (1 << bit))).count_ones())
                 .sum();
-            let mean = f64::from(flips) / 256.0;
+            let mean = f64::from(flips) / keys as f64;
             assert!((26.0..38.0).contains(&mean), "{bit}: {mean}");
         }
         assert_eq!(Seed(1, 2, Mode::Full).of_word(7), None);

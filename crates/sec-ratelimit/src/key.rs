@@ -65,7 +65,16 @@ enum Source {
     Route,
     Custom(Custom),
     /// Under the label that the code gave it.
-    Given(String),
+    Given(
+        #[cfg_attr(
+            not(feature = "shared"),
+            expect(
+                dead_code,
+                reason = "only a store's keys ask whether two are one subject"
+            )
+        )]
+        String,
+    ),
 }
 
 /// What every request without a matched route is counted under.

@@ -18,9 +18,9 @@ use std::time::Duration;
 use http::{Request, Response};
 use sec_core::RequestContext;
 use sec_ratelimit::{
-    AddressList, AddressListLayer, Bans, BotVerdict, Bots, BotsConfig, Clearance, Concurrency,
-    ConcurrencyLayer, Escalate, Fields, Key, Limiter, Lookup, MatchedRoute, OnExceed, Quota,
-    RateLimitLayer, ResolveError, Resolver, Shed, SpikeDetector, Spikes, Subject, Tier,
+    AddressList, AddressListLayer, Answer, Bans, BotVerdict, Bots, BotsConfig, Clearance,
+    Concurrency, ConcurrencyLayer, Escalate, Fields, Key, Limiter, Lookup, MatchedRoute, OnExceed,
+    Quota, RateLimitLayer, ResolveError, Resolver, Shed, SpikeDetector, Spikes, Subject, Tier,
 };
 use tower::{Layer, Service, service_fn};
 
@@ -110,6 +110,58 @@ fn a_decision_allocates_nothing_and_a_refusal_once() {
     assert_eq!(decide(many), (5, 91, 91 + above));
     // The counter itself counts.
     assert_eq!(allocations(|| drop(std::hint::black_box(Box::new(1)))), 1);
+}
+
+/// Keys that are never seen again, over tables for a thousand. They take no memory, and whoever is blocked or at a
+/// limit stays so. tower_governor kept a key for each until `retain_recent` was called (governor#171), upstash's
+/// cache kept 2 000 of 2 000 expired entries.
+fn flood(tiers: usize, keys: u64) {
+    let hour = Duration::from_secs(3600);
+    let mut builder = Limiter::builder().capacity(1_000);
+    for name in ["one", "two"].into_iter().take(tiers) {
+        builder = builder.tier(name, Quota::per(3, hour), Key::given("key"));
+    }
+    let limiter = builder.build().unwrap();
+    let bans = Bans::new(Escalate::after(3, [hour]).capacity(1_000)).unwrap();
+    let of = |key: u64| [const { Subject::everyone() }; 2].map(|subject| subject.and(key));
+    let take = |key| limiter.take(of(key).get(..tiers).unwrap(), 1).unwrap();
+    for key in 0..20 {
+        bans.block(&Subject::of(key), hour).unwrap();
+        let admitted = (0..9).filter(|_| take(key) == Answer::Admit);
+        assert_eq!(admitted.count(), 3, "{key}");
+    }
+    let mut admitted = 0;
+    let count = allocations(|| {
+        for key in 1_000..1_000 + keys {
+            admitted += u64::from(take(key) == Answer::Admit);
+            assert!(bans.strike(&Subject::of(key)).unwrap().is_none(), "{key}");
+        }
+    });
+    assert_eq!((admitted, count), (keys, 0));
+    for key in 0..20 {
+        assert_ne!(take(key), Answer::Admit, "{key} was forgotten");
+        let banned = bans.check(&Subject::of(key)).unwrap();
+        assert!(banned.is_some(), "{key} is blocked no longer");
+    }
+}
+
+/// Ten million: `cargo test --release --test allocations`. Without optimisation they would take half a minute.
+const FLOOD: u64 = if cfg!(debug_assertions) {
+    100_000
+} else {
+    10_000_000
+};
+
+/// In the table without locks.
+#[test]
+fn a_flood_of_keys_takes_no_memory_and_undoes_nothing() {
+    flood(1, FLOOD);
+}
+
+/// In the one with locks, which a second tier needs.
+#[test]
+fn a_flood_of_keys_of_two_tiers_takes_no_memory_and_undoes_nothing() {
+    flood(2, FLOOD / 10);
 }
 
 struct NoBody;

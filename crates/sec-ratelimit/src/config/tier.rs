@@ -18,7 +18,7 @@ pub struct TierConfig {
     /// Whom it counts: `ip`, `principal`, `principal-or-ip`, `role`, `tenant`, `route`, `global`,
     /// `header:<name>`, `given`, or several of them joined by `+`. Default: `ip`. A section that is
     /// checked is for a layer, which cannot make a `given` one: that is for
-    /// [`limiter`](RateLimitConfig::limiter) alone.
+    /// [`limiter`](crate::RateLimitConfig::limiter) alone.
     pub key: Option<String>,
     /// A [preset](Quota::preset), instead of the four below.
     pub preset: Option<String>,

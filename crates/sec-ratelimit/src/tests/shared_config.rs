@@ -299,12 +299,15 @@ fn the_readmes_section_loads_and_builds() {
         .env_prefix("SEC")
         .env_from([
             ("SEC_SHARED_LIMIT__SECRET", SECRET),
+            ("SEC_SHARED_LIMIT__BAN__SHARED__SECRET", SECRET),
             ("SEC_REDIS__URL", "redis://localhost"),
         ]);
     let limit = load.section::<SharedLimitConfig>("shared_limit");
     let redis = load.section::<RedisStoreConfig>("redis");
     let (limit, redis) = load.finish((limit, redis)).unwrap();
-    let store = RedisStore::try_from(&redis).unwrap();
-    let stores = SharedStores::new().with("redis", Arc::new(store));
-    assert!(limit.layer(&stores).is_ok());
+    let store = Arc::new(RedisStore::try_from(&redis).unwrap());
+    let stores = SharedStores::new().with("redis", store.clone());
+    let stores = stores.with_blocks("redis", store);
+    let (layer, follower) = limit.layer_sharing(&stores).unwrap();
+    assert!(layer.bans().is_some() && follower.is_some());
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use sec_core::ManualClock;
 use sec_ratelimit::{
     Fallback, Key, MemoryStore, OnExceed, Quota, SharedLimiter, SharedStore, Subject, Tier,
 };
@@ -47,6 +48,8 @@ suite!(
     two_limiters_with_one_name_share_their_counters,
     quota_returns_when_its_window_has_passed_and_no_sooner,
     other_names_and_secrets_share_nothing,
+    clocks_of_processes_that_disagree_mint_nothing,
+    a_refusal_is_no_failure_of_the_store,
 );
 
 against!(memory, crate::conformance::memory_fixture);
@@ -295,6 +298,47 @@ async fn other_names_and_secrets_share_nothing(store: Store) {
     for (name, secret) in [("api", 1), ("web", 1), ("api", 2)] {
         limiter(name, secret).check(ada(), 1).await.unwrap();
         assert!(limiter(name, secret).check(ada(), 1).await.is_err());
+    }
+}
+
+/// Each process reckoned with its own clock in spring-cloud-gateway (#1688), and two whose clocks disagreed doubled a burst.
+async fn clocks_of_processes_that_disagree_mint_nothing(store: Store) {
+    for quota in quotas(4) {
+        let limiter = |ahead: Duration| {
+            let clock = ManualClock::new();
+            clock.advance(ahead);
+            let limiter = patient(store.clone()).clock(clock);
+            let limiter = limiter.tier("user", quota, Key::given("user"));
+            limiter.build().unwrap()
+        };
+        let clocks = [Duration::ZERO, 2 * HOUR, 50 * HOUR];
+        let limiters = clocks.map(limiter);
+        limiters[0].reset(ada()).await.unwrap();
+        let mut admitted = 0;
+        for _ in 0..4 {
+            for limiter in &limiters {
+                admitted += u64::from(limiter.check(ada(), 1).await.is_ok());
+            }
+        }
+        assert_eq!(admitted, 4, "{quota:?}");
+    }
+}
+
+/// A refusal counted as a failure in rate-limiter-flexible (#337), and the insurance limiter then admitted.
+async fn a_refusal_is_no_failure_of_the_store(store: Store) {
+    for quota in quotas(1) {
+        let limiter = patient(store.clone())
+            .on_store_error(Fallback::Open)
+            .breaker(1, HOUR)
+            .tier("user", quota, Key::given("user"))
+            .build()
+            .unwrap();
+        limiter.reset(ada()).await.unwrap();
+        limiter.check(ada(), 1).await.unwrap();
+        for _ in 0..5 {
+            let error = limiter.check(ada(), 1).await.unwrap_err();
+            assert!(!error.refused().unwrap().decision().degraded(), "{quota:?}");
+        }
     }
 }
 
