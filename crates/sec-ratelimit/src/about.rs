@@ -15,6 +15,8 @@ pub(crate) struct About {
     pub(crate) own: Arc<[Box<str>]>,
     /// The first tier whose key no layer can make.
     pub(crate) given: Option<usize>,
+    /// Whether a tier counts by route.
+    pub(crate) by_route: bool,
     /// What the limiter counts into.
     pub(crate) statistics: Option<Statistics>,
 }
@@ -32,6 +34,7 @@ impl About {
             policies: policies.clone(),
             own: own.map(|tier| tier.name.as_str().into()).collect(),
             given: tiers.clone().position(|tier| tier.key.is_given()),
+            by_route: tiers.clone().any(|tier| tier.key.has_route()),
             statistics: statistics.cloned(),
         }
     }

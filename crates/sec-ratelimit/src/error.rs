@@ -4,7 +4,9 @@ use std::fmt;
 
 /// A configuration that cannot be used, with the field that is wrong. Raised when a limiter, a layer
 /// or a challenge is built, never per request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` shows the same line as `Display`, because that is what `main` prints of an error that it returns.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     field: String,
     kind: ConfigErrorKind,
@@ -35,6 +37,12 @@ pub enum ConfigErrorKind {
         /// The least value.
         least: u64,
         /// The largest value.
+        most: u64,
+    },
+    /// A batch of a lease that its tier never admits at once.
+    #[error("a batch must be from 1 to {most}, which is what the tier admits at once")]
+    Batch {
+        /// The largest batch.
         most: u64,
     },
     /// The window is empty or too long.
@@ -108,6 +116,12 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.field, self.kind)
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -91,6 +91,27 @@ impl Key {
     /// The authenticated caller. All anonymous callers share one key unless
     /// [`or_ip`](PrincipalKey::or_ip) is added. A request whose caller was never resolved, because
     /// the authentication layer stands further in or is missing, is answered 500.
+    ///
+    /// Who does not authenticate with `sec-tokens` says who asks with
+    /// [`RequestContext::identify`], and says [`Identity::Anonymous`] as well. In axum, inside of the `ContextLayer`
+    /// and around the layer of the limit:
+    ///
+    /// ```
+    /// use axum::{extract::Request, middleware::Next, response::Response};
+    /// use sec_core::{AuthMethod, Identity, Principal, RequestContext};
+    ///
+    /// # fn verified(_: &axum::http::HeaderMap) -> Option<String> { None }
+    /// async fn who_asks(request: Request, next: Next) -> Response {
+    ///     if let Some(ctx) = RequestContext::get(request.extensions()) {
+    ///         ctx.identify(match verified(request.headers()) { // your check of a token or a session
+    ///             Some(user) => Principal::new(user, AuthMethod::BearerToken).with_role("user").into(),
+    ///             None => Identity::Anonymous,
+    ///         });
+    ///     }
+    ///     next.run(request).await
+    /// }
+    /// # let _: axum::Router = axum::Router::new().layer(axum::middleware::from_fn(who_asks));
+    /// ```
     pub fn principal() -> PrincipalKey {
         PrincipalKey(())
     }
@@ -118,6 +139,25 @@ impl Key {
     /// The template of the matched route (axum's `MatchedPath` under the `axum` feature, or
     /// [`MatchedRoute`] from the host). Whatever matched no route shares one key, so that invented
     /// paths make no new ones.
+    ///
+    /// **`MatchedPath` exists only inside axum's router: put a layer with this key on with `Router::layer`**, after
+    /// the routes, beside or instead of the one around the finished router. Around it every request is
+    /// [`UNMATCHED`], and all share one quota; a layer that finds no route in its first 100 requests says so in
+    /// the log, once.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use sec_ratelimit::{Key, Limiter, Quota, RateLimitLayer};
+    ///
+    /// let by_route = Limiter::builder()
+    ///     .tier("route", Quota::per_minute(60), Key::ip().and(Key::route()))
+    ///     .build()?;
+    /// let routes: Router = Router::new()
+    ///     .route("/items/{id}", get(async || "an item"))
+    ///     .layer(RateLimitLayer::new(by_route)?); // the ContextLayer goes around `routes`
+    /// # let _ = routes;
+    /// # Ok::<(), sec_ratelimit::ConfigError>(())
+    /// ```
     #[must_use]
     pub fn route() -> Self {
         Self::one(Source::Route, "route")
@@ -223,6 +263,10 @@ impl Key {
                 Source::Ip | Source::Principal { .. } | Source::Header(_) | Source::Custom(_)
             )
         })
+    }
+
+    pub(crate) fn has_route(&self) -> bool {
+        self.sources.iter().any(|s| matches!(s, Source::Route))
     }
 
     pub(crate) fn is_given(&self) -> bool {
@@ -340,14 +384,18 @@ pub(crate) fn caller(identity: &Identity) -> Result<Option<&Arc<Principal>>, Mis
 
 /// The route of a request, as [`Key::route`] counts it and events show it.
 pub(crate) fn route<'a>(request: RequestView<'a>) -> &'a str {
+    matched_route(request).unwrap_or(UNMATCHED)
+}
+
+pub(crate) fn matched_route<'a>(request: RequestView<'a>) -> Option<&'a str> {
     if let Some(route) = request.extensions.get::<MatchedRoute>() {
-        return &route.0;
+        return Some(&route.0);
     }
     #[cfg(feature = "axum")]
     if let Some(path) = request.extensions.get::<axum::extract::MatchedPath>() {
-        return path.as_str();
+        return Some(path.as_str());
     }
-    UNMATCHED
+    None
 }
 
 /// The roles as a set: their order is the authenticator's and must not matter.

@@ -18,7 +18,7 @@ use crate::{
 
 /// Limits how often the wrapped service is called.
 ///
-/// Needs the request context outside of it, and an authentication layer if a key or a limit asks for
+/// Needs the request context ([`ContextLayer`](sec_core::ContextLayer)) outside of it, and an authentication layer if a key or a limit asks for
 /// the caller; without them it answers 500 and says in the log which layer is missing.
 ///
 /// The [`Decision`](crate::Decision) goes into the extensions of the request and of the response. A
@@ -89,6 +89,7 @@ impl<L: Clone> RateLimitLayer<L> {
                 on_ban: Arc::new(ProblemRefusal),
                 statistics: None,
                 spikes: None,
+                unrouted: Arc::default(),
             }),
         })
     }
@@ -239,7 +240,8 @@ impl<L: Clone> RateLimitLayer<L> {
     ///
     /// Counts every request that the layer [applies](Self::paths) to, those of [blocked](Self::ban) callers and
     /// refused ones included, under the matched route (see [`Key::route`](crate::Key::route)); whatever matched
-    /// none is one route. Nothing is refused for it. A spike is two events, about the `route` and not about a
+    /// none is one route, and so is everything where the layer stands around axum's router: `MatchedPath` exists only
+    /// inside of it, so put this layer on with `Router::layer`. Nothing is refused for it. A spike is two events, about the `route` and not about a
     /// caller: `excess_spike_started` with the `requests` of the window so far and the `usual` number, and
     /// `excess_spike_ended` with the `seconds` it lasted, at the first request after a whole window without one.
     #[must_use]

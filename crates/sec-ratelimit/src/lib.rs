@@ -49,6 +49,7 @@ mod subject;
 mod tables;
 mod tier;
 mod time;
+mod unrouted;
 
 pub use self::answer::{Answer, Standing};
 pub use self::ban::{BanConfig, BanSharingConfig, Banned, Bans, Block, BlockError, Escalate};

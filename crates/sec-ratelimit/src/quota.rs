@@ -51,7 +51,7 @@ const QUARTER: Duration = Duration::from_secs(15 * 60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 impl Quota {
-    /// The largest limit of an [exact](Self::exact) quota: 128. Above it, eight bytes per unit and
+    /// The largest limit of an [exact](Self::exact) quota: 128. Above it, twelve bytes per unit and
     /// key become more than a table should hold; take a fixed window or a bucket there.
     pub const EXACT_MAX: u64 = 128;
     /// The largest limit, cost or burst: the largest Integer of a structured header field
@@ -60,7 +60,9 @@ impl Quota {
     /// The longest window: ten years of 365 days.
     pub const MAX_PER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
-    /// `n` units per window; the window of a key begins with its first request.
+    /// `n` units per window; the window of a key begins with its first request. **Any interval as long as
+    /// `per` may hold up to `2 n`**, at the end of one window and the beginning of the next: where `n` must hold in
+    /// every interval take [`bounded`](Self::bounded), or [`exact`](Self::exact) for a small one.
     #[must_use]
     pub const fn per(n: u64, per: Duration) -> Self {
         Self {
@@ -82,7 +84,7 @@ impl Quota {
     }
 
     /// About `n` units in any window: what was taken in the window before counts with the share of it
-    /// that still lies within `per`. Smoother than a fixed window at eight bytes more per key, but **not a
+    /// that still lies within `per`. Smoother than a fixed window at twelve bytes more per key, but **not a
     /// strict limit**: up to `2 n − 1` units fit into one window. Where the limit must hold take
     /// [`bounded`](Self::bounded), or [`exact`](Self::exact) for a small one.
     #[must_use]
@@ -94,8 +96,8 @@ impl Quota {
         }
     }
 
-    /// Never more than `n` units in any interval as long as `per`, in constant memory (136 bytes per key
-    /// beside its slot) whatever the limit. A unit counts for up to a sixteenth of `per` longer than
+    /// Never more than `n` units in any interval as long as `per`, in constant memory (264 bytes per key)
+    /// whatever the limit. A unit counts for up to a sixteenth of `per` longer than
     /// it would in an exact log.
     #[must_use]
     pub const fn bounded(n: u64, per: Duration) -> Self {

@@ -16,6 +16,7 @@ use crate::ban::Hook;
 use crate::headers::{lengthen_retry_after, seconds};
 use crate::key::route;
 use crate::refused::report;
+use crate::unrouted::Unrouted;
 use crate::{
     Banned, Decision, Fields, LimitError, Limiter, Refused, Reservation, Spikes, Statistics,
 };
@@ -39,6 +40,7 @@ pub(crate) struct Settings<L = Limiter> {
     /// Beside those of the limiter itself.
     pub(crate) statistics: Option<Statistics>,
     pub(crate) spikes: Option<Spikes>,
+    pub(crate) unrouted: Arc<Unrouted>,
 }
 
 type CostOf = Arc<dyn Fn(RequestView<'_>) -> u64 + Send + Sync>;
@@ -61,6 +63,9 @@ impl<L> Settings<L> {
         };
         if !self.paths.applies(ctx.path()) {
             return Ok(None);
+        }
+        if self.about.by_route || self.spikes.is_some() {
+            self.unrouted.watch(view);
         }
         if let Some(spikes) = &self.spikes {
             spikes.count(view, ctx, &*self.about.clock);

@@ -83,7 +83,7 @@ impl Tier {
     /// limits, `u64::MAX` too, count and are told as its own. Default: none.
     ///
     /// With it, a request whose caller was never resolved is answered 500, as with
-    /// [`Key::principal`]. The plain functions with subjects have
+    /// [`Key::principal`], which shows how one's own authentication says who asks. The plain functions with subjects have
     /// [`Subject::limited_to`](crate::Subject::limited_to) instead.
     pub fn limit_for<F>(mut self, limit: F) -> Self
     where

@@ -24,7 +24,7 @@ use crate::{BanFollower, SharedStores};
 ///     "headers": ["ietf", "legacy"],
 ///     "tiers": [
 ///         {"name": "api", "preset": "api", "key": "principal-or-ip"},
-///         {"name": "burst", "algorithm": "gcra", "limit": 50, "per": "10s", "burst": 10, "key": "ip+route"}
+///         {"name": "pages", "algorithm": "gcra", "limit": 50, "per": "10s", "burst": 10, "key": "ip+route"}
 ///     ]
 /// }"#)?;
 /// let layer = config.layer()?;

@@ -7,7 +7,7 @@ use super::parse::{Network, content};
 use super::{AddressFault, AddressList, AddressListError, AddressRule, Entry};
 
 /// Allow and block lists as a configuration file gives them. Long lists belong into files of their own: read them
-/// with [`AddressList::parse`].
+/// with [`AddressList::blocking`].
 ///
 /// ```
 /// # use sec_ratelimit::{AddressListConfig, AddressListLayer};

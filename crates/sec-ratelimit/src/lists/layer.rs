@@ -20,6 +20,16 @@ use super::{AddressBlocked, AddressListConfig, AddressListError, SharedAddressLi
 /// outside of everything that costs. It sees the address that the context resolved, whole, not the group of it.
 ///
 /// A request that passes costs one look-up and no allocation.
+///
+/// ```
+/// use sec_ratelimit::{AddressList, AddressListLayer};
+///
+/// # let feed = "203.0.113.0/24\n";
+/// let list = AddressList::blocking(feed)?.allowing("203.0.113.7")?; // such as std::fs::read_to_string("blocked.txt")
+/// let layer = AddressListLayer::new(list);
+/// # let _ = layer;
+/// # Ok::<(), sec_ratelimit::AddressListError>(())
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct AddressListLayer(Arc<Inner>);

@@ -34,10 +34,8 @@ use self::trie::Trie;
 /// ```
 /// use sec_ratelimit::{AddressList, AddressRule};
 ///
-/// let list = AddressList::parse(
-///     "203.0.113.7  # the office\n",
-///     "# from an abuse feed\n203.0.113.0/24\n2001:db8::/32\n",
-/// )?;
+/// let list = AddressList::blocking("# from an abuse feed\n203.0.113.0/24\n2001:db8::/32\n")?
+///     .allowing("203.0.113.7  # the office\n")?;
 /// assert_eq!(list.rule("203.0.113.7".parse()?), Some(AddressRule::Allow));
 /// assert_eq!(list.rule("203.0.113.8".parse()?), Some(AddressRule::Block));
 /// assert_eq!(list.rule("198.51.100.1".parse()?), None);
@@ -69,8 +67,28 @@ pub(crate) struct Entry {
 }
 
 impl AddressList {
-    /// Reads two lists, each with one network or address per line. `#` and `;` begin a comment; empty lines
-    /// are passed over. Either text may be empty.
+    /// Blocks what a text lists, with one network or address per line; the form is that of [`parse`](Self::parse).
+    ///
+    /// # Errors
+    ///
+    /// Every line that is wrong.
+    pub fn blocking(text: &str) -> Result<Self, AddressListError> {
+        Self::parse("", text)
+    }
+
+    /// Allows what a text lists, beside what is listed already. Makes the list anew: give everything in one text.
+    ///
+    /// # Errors
+    ///
+    /// Every line that is wrong.
+    pub fn allowing(self, text: &str) -> Result<Self, AddressListError> {
+        let allowed = Self::parse(text, "")?;
+        Ok(Self::of([self.entries, allowed.entries].concat()))
+    }
+
+    /// Reads two lists, **what is allowed first**: [`blocking`](Self::blocking) and [`allowing`](Self::allowing) name them,
+    /// this one tells the faults of both at once. Each has with one network or address per line.
+    /// `#` and `;` begin a comment; empty lines are passed over. Either text may be empty.
     ///
     /// # Errors
     ///

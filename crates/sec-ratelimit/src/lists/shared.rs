@@ -16,9 +16,9 @@ use super::{AddressList, AddressRule};
 /// ```
 /// use sec_ratelimit::{AddressList, SharedAddressList};
 ///
-/// let lists = SharedAddressList::new(AddressList::parse("", "203.0.113.0/24")?);
+/// let lists = SharedAddressList::new(AddressList::blocking("203.0.113.0/24")?);
 /// let in_the_layer = lists.clone();
-/// lists.replace(AddressList::parse("", "198.51.100.0/24")?);
+/// lists.replace(AddressList::blocking("198.51.100.0/24")?);
 /// assert!(in_the_layer.blocks("198.51.100.1".parse()?));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -167,7 +167,7 @@ fn a_handler_peeks_reserves_and_reports() {
     assert_eq!(problem.status(), StatusCode::TOO_MANY_REQUESTS);
 
     let missing = Request::new(());
-    let error = limiter.reserve_request((&missing).into(), 1).unwrap_err();
+    let error = limiter.reserve_request(&missing, 1).unwrap_err();
     assert_eq!(
         Problem::from(error).status(),
         StatusCode::INTERNAL_SERVER_ERROR

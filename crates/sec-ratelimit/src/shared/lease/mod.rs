@@ -25,6 +25,23 @@ use crate::{ConfigErrorKind, OnExceed, Tier};
 /// units from the store at once, and hands them out from memory until they are used up or the lease's
 /// life ends. For a tier that many requests share, such as a [global](crate::Key::global) one.
 ///
+/// **Only requests whose tiers are all leased go without a round trip**; otherwise a lease takes a hot key off
+/// the server, and lets the other keys spread over a cluster.
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+/// use sec_ratelimit::{Key, Lease, MemoryStore, Quota, SharedLimiter};
+///
+/// let store = Arc::new(MemoryStore::new()); // a `RedisStore` or `PostgresStore`
+/// let limiter = SharedLimiter::builder("api", store, vec![7; 32]) // a secret of the deployment
+///     .tier("service", Quota::gcra(5_000, Duration::from_secs(1)), Key::global())
+///     .lease("service", Lease::of(100).for_at_most(Duration::from_millis(500)))
+///     .tier("caller", Quota::per_minute(100), Key::ip()) // one round trip each, for this tier alone
+///     .build()?;
+/// # drop(limiter);
+/// # Ok::<(), sec_ratelimit::ConfigError>(())
+/// ```
+///
 /// While a lease has units, its tier costs no round trip. The next batch is fetched in the background
 /// once the lease is half empty; a request that finds it empty waits for the batch, and all that come
 /// meanwhile wait for the same one. Near the end of the quota a batch is as small as what is left, so
@@ -134,7 +151,8 @@ impl Lease {
             return Err(("lease", ConfigErrorKind::Misused(why)));
         }
         if self.units == 0 || self.units > rule.limit() {
-            return Err(range("lease.units", rule.limit()));
+            let most = rule.limit();
+            return Err(("lease.units", ConfigErrorKind::Batch { most }));
         }
         if self.life.is_zero() || micros(self.life) > micros(tier.quota.window()) {
             let why = "must be longer than zero and at most the tier's window";

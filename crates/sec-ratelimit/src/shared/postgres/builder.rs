@@ -45,7 +45,9 @@ pub(super) mod defaults {
 }
 
 /// A setting of a [`PostgresStore`] that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+///
+/// `Debug` shows the same line as `Display`, because that is what `main` prints of an error that it returns.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PostgresStoreError {
     /// The address is not one. It is not repeated here, since it may hold a password.
@@ -273,5 +275,11 @@ impl fmt::Debug for PostgresStoreBuilder {
             .field("connect_within", &self.connect_within)
             .field("sweep_every", &self.sweep_every)
             .finish()
+    }
+}
+
+impl fmt::Debug for PostgresStoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }

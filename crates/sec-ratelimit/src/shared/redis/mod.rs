@@ -81,7 +81,9 @@ pub struct RedisStoreBuilder {
 }
 
 /// A setting of a [`RedisStore`] that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+///
+/// `Debug` shows the same line as `Display`, because that is what `main` prints of an error that it returns.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedisStoreError {
     /// The address is not one. It is not repeated here, since it may hold a password.
@@ -386,5 +388,11 @@ impl fmt::Debug for RedisStoreBuilder {
             .field("lanes", &self.lanes)
             .field("connect_within", &self.connect_within)
             .finish()
+    }
+}
+
+impl fmt::Debug for RedisStoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
