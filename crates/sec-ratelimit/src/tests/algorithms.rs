@@ -297,6 +297,32 @@ proptest! {
     }
 }
 
+/// A hold of before a reset, or of what has expired, has no part in what was pushed out since.
+#[test]
+fn what_was_pushed_out_is_given_back_by_its_own_holds_only() {
+    let reset = |log: &mut Log| log.state = LogState::default();
+    let mut log = Log::new(5, 100);
+    let before = log.take(10, 5);
+    reset(&mut log);
+    let (one, other) = (log.take(11, 1), log.take(12, 4));
+    let _ = log.take(13, 2);
+    log.give_back(14, before, 5);
+    assert_eq!((log.state.lost, log.state.since), (2, 11));
+    log.give_back(14, other, 3);
+    assert_eq!((log.state.lost, log.state.len), (0, 4));
+    log.give_back(14, one, 1);
+    assert_eq!(log.state.len, 4, "it was pushed out");
+
+    reset(&mut log);
+    let (early, late) = (log.take(20, 1), log.take(50, 4));
+    let _ = log.take(60, 3);
+    log.give_back(120, early, 1);
+    assert_eq!(log.state.lost, 3, "nothing of it counts any more");
+    // The oldest that is left expires, and all before it has.
+    log.give_back(150, late, 4);
+    assert_eq!((log.state.lost, log.state.len), (0, 3));
+}
+
 /// The documented bounds on the worst trace, L = 100: each is met and not passed.
 #[test]
 fn the_error_bounds_are_as_documented() {

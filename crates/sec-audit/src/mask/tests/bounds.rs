@@ -37,8 +37,9 @@ proptest! {
 #[test]
 fn the_cost_grows_with_the_text_and_not_with_its_square() {
     let masker = Masker::new();
+    // The best of several, since the machine may be busy with something else.
     let best = |text: &str| {
-        (0..5)
+        (0..15)
             .map(|_| {
                 let started = std::time::Instant::now();
                 std::hint::black_box(masker.mask_text(std::hint::black_box(text)));
