@@ -279,14 +279,21 @@ impl Numbers {
         let pauses = !self.pause.is_zero() && self.pause <= Quota::MAX_PER;
         let checks = [
             (
-                is_store_name(&self.name),
+                !self.name.is_empty(),
+                "name",
+                ConfigErrorKind::NotSet("the limiter's name, part of every key in the store"),
+            ),
+            (
+                self.name.is_empty() || is_store_name(&self.name),
                 "name",
                 ConfigErrorKind::StoreName,
             ),
             (
                 in_time && self.deadline <= Duration::from_secs(10),
                 "deadline",
-                ConfigErrorKind::Misused("must be from 1 ms to 10 s"),
+                ConfigErrorKind::Misused(
+                    "must be from 1 ms to 10 s (a number alone is seconds: write \"50ms\" for milliseconds)",
+                ),
             ),
             (
                 self.failures > 0,
