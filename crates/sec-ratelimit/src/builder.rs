@@ -194,10 +194,7 @@ impl LimiterBuilder {
         }
         for (index, name) in names.iter().enumerate() {
             let field = format!("tiers[{index}].name");
-            if name.is_empty() {
-                let what = "the policy's name in header fields, problems and events";
-                add(field, ConfigErrorKind::NotSet(what));
-            } else if !is_name(name) {
+            if !is_name(name) {
                 add(field, ConfigErrorKind::Name);
             } else if names.iter().take(index).any(|other| other == name) {
                 add(field, ConfigErrorKind::Duplicate);

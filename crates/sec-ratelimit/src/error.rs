@@ -107,6 +107,14 @@ impl ConfigError {
         }
     }
 
+    /// The same where a file says nothing, so that what nobody wrote is not said to be wrong.
+    pub(crate) fn or_not_set(self, field: &str, text: &str, what: &'static str) -> Self {
+        if self.field == field && text.is_empty() {
+            return Self::new(self.field, ConfigErrorKind::NotSet(what));
+        }
+        self
+    }
+
     /// Tells the loader. What a `key` says whom a tier counts by is no secret, whatever its name suggests.
     pub(crate) fn tell(&self, faults: &mut FieldFaults) {
         if self.field == "key" || self.field.ends_with("].key") {

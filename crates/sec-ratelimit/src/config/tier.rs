@@ -69,6 +69,12 @@ pub(crate) fn tiers_faults(tiers: &[TierConfig], capacity: usize) -> Vec<ConfigE
     let names: Vec<_> = tiers.iter().map(|tier| tier.name.as_str()).collect();
     let mut faults = LimiterBuilder::faults(capacity, &names);
     for (index, tier) in tiers.iter().enumerate() {
+        let field = format!("tiers[{index}].name");
+        let what = "the policy's name in header fields, problems and events";
+        let named = faults.into_iter();
+        faults = named
+            .map(|fault| fault.or_not_set(&field, &tier.name, what))
+            .collect();
         let wrong = tier.faults().into_iter();
         faults.extend(wrong.map(|fault| tier_fault(index, fault)));
     }

@@ -279,12 +279,7 @@ impl Numbers {
         let pauses = !self.pause.is_zero() && self.pause <= Quota::MAX_PER;
         let checks = [
             (
-                !self.name.is_empty(),
-                "name",
-                ConfigErrorKind::NotSet("the limiter's name, part of every key in the store"),
-            ),
-            (
-                self.name.is_empty() || is_store_name(&self.name),
+                is_store_name(&self.name),
                 "name",
                 ConfigErrorKind::StoreName,
             ),

@@ -265,7 +265,9 @@ impl Section for SharedLimitConfig {
     /// name is known is said by [`builder`](Self::builder), which is given the stores.
     fn check(&self, faults: &mut FieldFaults) {
         let mut found = self.keys().faults();
-        found.extend(self.numbers().faults());
+        let what = "the limiter's name, part of every key in the store";
+        let numbers = self.numbers().faults().into_iter();
+        found.extend(numbers.map(|fault| fault.or_not_set("name", &self.name, what)));
         if self.store.is_empty() {
             let what = "the name of a store that the service has registered";
             found.push(ConfigError::new("store", ConfigErrorKind::NotSet(what)));
