@@ -17,7 +17,8 @@ pub struct TierConfig {
     pub name: String,
     /// Whom it counts: `ip`, `principal`, `principal-or-ip`, `role`, `tenant`, `route`, `global`,
     /// `header:<name>`, `given`, or several of them joined by `+`. Default: `ip`. A section that is
-    /// checked is for a layer, which cannot make a `given` one: that is for
+    /// checked is for a layer; one by `route` goes on inside of axum's router (see [`Key::route`]), one by `principal` or
+    /// `role` inside of an authentication layer. A layer cannot make a `given` one: that is for
     /// [`limiter`](crate::RateLimitConfig::limiter) alone.
     pub key: Option<String>,
     /// A [preset](Quota::preset), instead of the four below.
