@@ -57,6 +57,7 @@ pub struct FieldFaults {
 pub struct FieldFault {
     path: String,
     reason: String,
+    open: bool,
 }
 
 impl FieldFaults {
@@ -79,10 +80,20 @@ impl FieldFaults {
     /// An empty path means the value that is being checked as a whole. The reason must not quote a
     /// secret: outside the loader nothing takes it out again.
     pub fn add(&mut self, path: impl Into<String>, reason: impl fmt::Display) {
-        let path = join(&self.prefix, &path.into());
+        self.push(path.into(), &reason, false);
+    }
+
+    /// [`add`](Self::add) for a field whose name sounds like that of a secret and is none, such as the `key` that a limit
+    /// counts by: the loader then leaves the reason as it is.
+    pub fn add_open(&mut self, path: impl Into<String>, reason: impl fmt::Display) {
+        self.push(path.into(), &reason, true);
+    }
+
+    fn push(&mut self, path: String, reason: &dyn fmt::Display, open: bool) {
         self.faults.push(FieldFault {
-            path,
+            path: join(&self.prefix, &path),
             reason: reason.to_string(),
+            open,
         });
     }
 
@@ -145,6 +156,11 @@ impl FieldFault {
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
+    }
+
+    #[cfg(feature = "config")]
+    pub(crate) fn is_open(&self) -> bool {
+        self.open
     }
 }
 

@@ -178,38 +178,43 @@ impl LimiterBuilder {
         })))
     }
 
+    /// All that is wrong beside the quotas, taking no memory.
+    pub(crate) fn faults(capacity: usize, names: &[&str]) -> Vec<ConfigError> {
+        let mut faults = Vec::new();
+        let mut add = |field: String, kind| faults.push(ConfigError::new(field, kind));
+        if names.is_empty() {
+            add("tiers".into(), ConfigErrorKind::NoTiers);
+        }
+        if names.len() > MAX_TIERS {
+            let most = MAX_TIERS;
+            add("tiers".into(), ConfigErrorKind::TooManyTiers { most });
+        }
+        if !is_capacity(capacity) {
+            add("capacity".into(), out_of_capacity());
+        }
+        for (index, name) in names.iter().enumerate() {
+            let field = format!("tiers[{index}].name");
+            if !is_name(name) {
+                add(field, ConfigErrorKind::Name);
+            } else if names.iter().take(index).any(|other| other == name) {
+                add(field, ConfigErrorKind::Duplicate);
+            }
+        }
+        faults
+    }
+
     /// Checks everything, and gives the tiers' algorithms.
     fn algorithms(&self) -> Result<Vec<Algorithm>, ConfigError> {
         let fault = |field: String, kind| Err(ConfigError::new(field, kind));
-        if self.tiers.is_empty() {
-            return fault("tiers".into(), ConfigErrorKind::NoTiers);
-        }
-        if self.tiers.len() > MAX_TIERS {
-            let most = MAX_TIERS;
-            return fault("tiers".into(), ConfigErrorKind::TooManyTiers { most });
-        }
-        let capacity = ConfigErrorKind::OutOfRange {
-            least: 1,
-            most: Self::MAX_CAPACITY as u64,
-        };
-        if self.capacity == 0 || self.capacity > Self::MAX_CAPACITY {
-            return fault("capacity".into(), capacity);
+        let names: Vec<_> = self.tiers.iter().map(|tier| tier.name.as_str()).collect();
+        if let Some(fault) = Self::faults(self.capacity, &names).into_iter().next() {
+            return Err(fault);
         }
         let mut algorithms = Vec::with_capacity(self.tiers.len());
         for (index, tier) in self.tiers.iter().enumerate() {
             let field = |name: &str| format!("tiers[{index}].{name}");
-            if !is_name(&tier.name) {
-                return fault(field("name"), ConfigErrorKind::Name);
-            }
-            let mut earlier = self.tiers.iter().take(index);
-            if earlier.any(|other| other.name == tier.name) {
-                return fault(field("name"), ConfigErrorKind::Duplicate);
-            }
-            if tier
-                .capacity
-                .is_some_and(|keys| keys == 0 || keys > Self::MAX_CAPACITY)
-            {
-                return fault(field("capacity"), capacity);
+            if !tier.capacity.is_none_or(is_capacity) {
+                return fault(field("capacity"), out_of_capacity());
             }
             match tier.quota.algorithm() {
                 Ok(algorithm) => algorithms.push(algorithm),
@@ -239,6 +244,17 @@ impl LimiterBuilder {
         } else {
             tier.capacity.unwrap_or(self.capacity)
         }
+    }
+}
+
+fn is_capacity(keys: usize) -> bool {
+    (1..=LimiterBuilder::MAX_CAPACITY).contains(&keys)
+}
+
+fn out_of_capacity() -> ConfigErrorKind {
+    ConfigErrorKind::OutOfRange {
+        least: 1,
+        most: LimiterBuilder::MAX_CAPACITY as u64,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use sec_core::FieldFaults;
+
 /// A configuration that cannot be used, with the field that is wrong. Raised when a limiter, a layer
 /// or a challenge is built, never per request.
 ///
@@ -69,6 +71,17 @@ pub enum ConfigErrorKind {
     /// A share that is none.
     #[error("must be a number from 0 to 1")]
     Share,
+    /// A setting without a default is missing; what it is.
+    #[error("is missing: {0}; set it here or by its environment variable")]
+    NotSet(&'static str),
+    /// No store of this name is registered.
+    #[error("no store {name:?} is registered: expected {expected}")]
+    NoSuchStore {
+        /// The name that was asked for.
+        name: String,
+        /// What may stand here.
+        expected: String,
+    },
     /// A header name that is none.
     #[error("is not a header name")]
     HeaderName,
@@ -91,6 +104,23 @@ impl ConfigError {
         Self {
             field: field.into(),
             kind,
+        }
+    }
+
+    /// The same where a file says nothing, so that what nobody wrote is not said to be wrong.
+    pub(crate) fn or_not_set(self, field: &str, text: &str, what: &'static str) -> Self {
+        if self.field == field && text.is_empty() {
+            return Self::new(self.field, ConfigErrorKind::NotSet(what));
+        }
+        self
+    }
+
+    /// Tells the loader. What a `key` says whom a tier counts by is no secret, whatever its name suggests.
+    pub(crate) fn tell(&self, faults: &mut FieldFaults) {
+        if self.field == "key" || self.field.ends_with("].key") {
+            faults.add_open(&self.field, &self.kind);
+        } else {
+            faults.add(&self.field, &self.kind);
         }
     }
 

@@ -238,6 +238,27 @@ impl Quota {
         self.per
     }
 
+    /// All that is wrong with it: each number is tried beside sound ones.
+    pub(crate) fn faults(&self) -> Vec<(&'static str, ConfigErrorKind)> {
+        let tried = [
+            *self,
+            Self { limit: 1, ..*self },
+            Self {
+                per: MINUTE,
+                ..*self
+            },
+        ];
+        let mut faults: Vec<(&'static str, ConfigErrorKind)> = Vec::new();
+        for quota in tried {
+            if let Err(fault) = quota.algorithm()
+                && !faults.iter().any(|(field, _)| *field == fault.0)
+            {
+                faults.push(fault);
+            }
+        }
+        faults
+    }
+
     /// The one set of rules for quotas. The error names the field that is wrong.
     pub(crate) fn algorithm(&self) -> Result<Algorithm, (&'static str, ConfigErrorKind)> {
         let range = |field, least, most| (field, ConfigErrorKind::OutOfRange { least, most });

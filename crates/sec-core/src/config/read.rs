@@ -66,8 +66,12 @@ impl<'a> Reader<'a> {
             let path = tree::read(fault.path());
             if !self.root.along(&path).any(|node| node.gone) {
                 let full = self.full(&path);
-                let reason =
-                    redact::text(&full, fault.reason(), self.root.at_mut(&path).as_deref());
+                let reason = match fault.is_open() {
+                    true => fault.reason().to_owned(),
+                    false => {
+                        redact::text(&full, fault.reason(), self.root.at_mut(&path).as_deref())
+                    }
+                };
                 self.note(&path, fault.path(), reason);
             }
         }

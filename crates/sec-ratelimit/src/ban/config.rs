@@ -122,8 +122,8 @@ impl BanSharingConfig {
     fn faults(&self) -> Vec<ConfigError> {
         let mut faults = self.terms().faults();
         if self.store.is_empty() {
-            let expected = "the name of a store that the service has registered".into();
-            let kind = ConfigErrorKind::Unknown { expected };
+            let kind =
+                ConfigErrorKind::NotSet("the name of a store that the service has registered");
             faults.push(ConfigError::new("store", kind));
         }
         faults

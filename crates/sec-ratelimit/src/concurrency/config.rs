@@ -4,7 +4,7 @@ use sec_core::{FieldFaults, PathRules, Section};
 use serde::Deserialize;
 
 use super::{Concurrency, ConcurrencyLayer, check, check_key};
-use crate::config::{parse_key, path_rules};
+use crate::config::{parse_key, path_faults, path_rules};
 use crate::{ConfigError, Key};
 
 /// One concurrency limit as a configuration file gives it.
@@ -99,10 +99,10 @@ impl Section for ConcurrencyConfig {
         let checks = [
             check(&self.name, self.limit, self.capacity),
             self.key().map(drop),
-            self.paths().map(drop),
         ];
-        for error in checks.into_iter().filter_map(Result::err) {
-            faults.add(error.field(), error.kind());
+        let paths = path_faults(&self.include, &self.exclude);
+        for error in checks.into_iter().filter_map(Result::err).chain(paths) {
+            error.tell(faults);
         }
     }
 }

@@ -24,20 +24,15 @@ const HEADERS: &str = "ietf, legacy";
 impl LayerKeys<'_> {
     /// All faults at once, taking no memory.
     pub(crate) fn faults(&self) -> Vec<ConfigError> {
-        let lists = [
-            header_fields(self.headers).err(),
-            path_rules(self.include, self.exclude).err(),
-            check_share(self.retry_jitter).err(),
-        ];
+        let headers = self.headers.iter().enumerate();
+        let headers = headers.filter_map(|name| header_field(name).err());
+        let paths = path_faults(self.include, self.exclude);
+        let share = check_share(self.retry_jitter).err();
         let bans = self.ban.map(BanConfig::faults).into_iter().flatten();
         let spikes = self.spikes.map(SpikesConfig::faults).into_iter().flatten();
         let spikes = spikes.map(|fault| fault.below("spikes"));
-        lists
-            .into_iter()
-            .flatten()
-            .chain(bans)
-            .chain(spikes)
-            .collect()
+        let lists = headers.chain(paths).chain(share);
+        lists.chain(bans).chain(spikes).collect()
     }
 
     /// With blocks of this process alone.
@@ -95,41 +90,60 @@ impl LayerKeys<'_> {
 }
 
 /// The header fields of a list of names.
-pub(crate) fn header_fields(names: &[String]) -> Result<Fields, ConfigError> {
-    let mut fields = Fields::NONE;
-    for (index, name) in names.iter().enumerate() {
-        fields = fields.and(match name.as_str() {
-            "ietf" => Fields::IETF,
-            "legacy" => Fields::LEGACY,
-            _ => {
-                return Err(ConfigError::new(
-                    format!("headers[{index}]"),
-                    unknown(HEADERS),
-                ));
-            }
-        });
+fn header_fields(names: &[String]) -> Result<Fields, ConfigError> {
+    names.iter().enumerate().try_fold(Fields::NONE, |all, one| {
+        header_field(one).map(|field| all.and(field))
+    })
+}
+
+fn header_field((index, name): (usize, &String)) -> Result<Fields, ConfigError> {
+    match name.as_str() {
+        "ietf" => Ok(Fields::IETF),
+        "legacy" => Ok(Fields::LEGACY),
+        _ => {
+            let field = format!("headers[{index}]");
+            Err(ConfigError::new(field, unknown(HEADERS)))
+        }
     }
-    Ok(fields)
 }
 
 /// The rules of two lists of prefixes.
 pub(crate) fn path_rules(include: &[String], exclude: &[String]) -> Result<PathRules, ConfigError> {
-    let mut rules = PathRules::all();
-    let fault = |list: &str, index: usize, error: sec_core::PathRuleError| {
+    prefixes(include, exclude).try_fold(PathRules::all(), with_prefix)
+}
+
+/// All that is wrong with two lists of prefixes.
+pub(crate) fn path_faults<'a>(
+    include: &'a [String],
+    exclude: &'a [String],
+) -> impl Iterator<Item = ConfigError> + 'a {
+    let alone = |prefix| with_prefix(PathRules::all(), prefix).err();
+    prefixes(include, exclude).filter_map(alone)
+}
+
+/// The list, the place in it, and the prefix.
+type Prefix<'a> = (&'static str, usize, &'a str);
+
+fn prefixes<'a>(include: &'a [String], exclude: &'a [String]) -> impl Iterator<Item = Prefix<'a>> {
+    let named = |list, prefixes: &'a [String]| {
+        let prefixes = prefixes.iter().enumerate();
+        prefixes.map(move |(index, prefix)| (list, index, prefix.as_str()))
+    };
+    named("include", include).chain(named("exclude", exclude))
+}
+
+fn with_prefix(
+    rules: PathRules,
+    (list, index, prefix): Prefix<'_>,
+) -> Result<PathRules, ConfigError> {
+    let rules = match list {
+        "include" => rules.include(prefix),
+        _ => rules.exclude(prefix),
+    };
+    rules.map_err(|error| {
         let kind = ConfigErrorKind::Path(error.to_string());
         ConfigError::new(format!("{list}[{index}]"), kind)
-    };
-    for (index, prefix) in include.iter().enumerate() {
-        rules = rules
-            .include(prefix)
-            .map_err(|error| fault("include", index, error))?;
-    }
-    for (index, prefix) in exclude.iter().enumerate() {
-        rules = rules
-            .exclude(prefix)
-            .map_err(|error| fault("exclude", index, error))?;
-    }
-    Ok(rules)
+    })
 }
 
 pub(crate) fn check_share(share: f64) -> Result<(), ConfigError> {

@@ -6,9 +6,9 @@ mod tier;
 use sec_core::{FieldFaults, Section};
 use serde::Deserialize;
 
-pub(crate) use self::layer::{LayerKeys, check_share, path_rules};
+pub(crate) use self::layer::{LayerKeys, check_share, path_faults, path_rules};
 pub use self::tier::{LeaseConfig, TierConfig};
-pub(crate) use self::tier::{parse_key, tier_fault};
+pub(crate) use self::tier::{parse_key, tier_fault, tiers_faults};
 use crate::{
     BanConfig, ConfigError, ConfigErrorKind, Limiter, LimiterBuilder, RateLimitLayer, SpikesConfig,
 };
@@ -155,31 +155,18 @@ impl Default for RateLimitConfig {
 impl Section for RateLimitConfig {
     /// Reports the faults of every tier and list; the rules are those of the constructors.
     fn check(&self, faults: &mut FieldFaults) {
-        let mut add = |result: Result<(), ConfigError>| {
-            if let Err(error) = result {
-                faults.add(error.field(), error.kind());
-            }
-        };
-        for fault in self.keys().faults() {
-            add(Err(fault));
-        }
-        // Each tier alone, so that all faults come at once; then together, without taking memory.
-        let mut sound = true;
+        let mut found = self.keys().faults();
+        found.extend(tiers_faults(&self.tiers, self.capacity));
         for (index, tier) in self.tiers.iter().enumerate() {
-            let checked = tier.unleased().and_then(|()| {
-                let made = tier.tier()?;
-                made.quota.algorithm()?;
-                made.for_a_layer()
-            });
-            sound &= checked.is_ok();
-            add(checked.map_err(|fault| tier_fault(index, fault)));
+            let leased = tier.unleased().err();
+            found.extend(leased.map(|fault| tier_fault(index, fault)));
         }
-        if sound {
-            add(self
-                .builder()
-                .and_then(|builder| builder.memory())
-                .map(drop));
+        if found.is_empty() {
+            // The rules of the constructors, all together and without taking memory.
+            let built = self.builder().and_then(|builder| builder.memory());
+            found.extend(built.err());
         }
+        found.iter().for_each(|fault| fault.tell(faults));
     }
 }
 

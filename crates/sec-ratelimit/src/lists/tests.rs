@@ -48,9 +48,27 @@ fn the_most_specific_entry_decides_and_allowed_wins_a_tie() {
     assert!(open.is_empty() && open.rule(at("10.0.0.1")).is_none());
 }
 
+/// Two texts in the wrong order compile, and serve only those who should not be.
+#[test]
+fn lists_by_name_say_what_both_texts_together_say() {
+    let (allow, block) = ("192.0.2.7\n10.0.0.0/8", "192.0.2.0/24\n10.0.0.0/8");
+    let named = AddressList::blocking(block)
+        .unwrap()
+        .allowing(allow)
+        .unwrap();
+    let both = AddressList::parse(allow, block).unwrap();
+    assert_eq!(named.len(), both.len());
+    for address in ["192.0.2.7", "192.0.2.8", "10.0.0.1", "11.0.0.1"] {
+        assert_eq!(named.rule(at(address)), both.rule(at(address)), "{address}");
+    }
+    assert!(named.blocks(at("192.0.2.8")) && !named.blocks(at("192.0.2.7")));
+    let wrong = AddressList::default().allowing("10.0.0.0/8\nx");
+    assert!(wrong.unwrap_err().to_string().contains("allow"));
+}
+
 #[test]
 fn mapped_networks_are_ipv4_networks() {
-    let list = AddressList::parse("", "::ffff:203.0.113.0/120\n").unwrap();
+    let list = AddressList::blocking("::ffff:203.0.113.0/120\n").unwrap();
     assert!(list.blocks(at("203.0.113.9")));
     assert!(!list.blocks(at("203.0.114.9")));
 }

@@ -289,7 +289,9 @@ impl Numbers {
             (
                 in_time && self.deadline <= Duration::from_secs(10),
                 "deadline",
-                ConfigErrorKind::Misused("must be from 1 ms to 10 s"),
+                ConfigErrorKind::Misused(
+                    "must be from 1 ms to 10 s (a number alone is seconds: write \"50ms\" for milliseconds)",
+                ),
             ),
             (
                 self.failures > 0,

@@ -6,7 +6,7 @@ use sec_core::{FieldFaults, Secret, SecretString, Section};
 use serde::Deserialize;
 
 use super::builder::{Numbers, check_secret, shared_terms};
-use crate::config::{LayerKeys, tier_fault};
+use crate::config::{LayerKeys, tier_fault, tiers_faults};
 use crate::{
     BanConfig, BanFollower, ConfigError, ConfigErrorKind, Fallback, Limiter, RateLimitLayer,
     SharedLimiter, SharedLimiterBuilder, SharedStores, SpikesConfig, TierConfig,
@@ -87,8 +87,7 @@ pub struct RememberConfig {
 }
 
 /// [`Fallback`] as a file gives it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FallbackConfig {
     /// Everything is admitted.
@@ -197,11 +196,11 @@ impl SharedLimitConfig {
     }
 
     fn secret(&self) -> Result<Secret<Vec<u8>>, ConfigError> {
-        let text = self
-            .secret
-            .as_ref()
-            .map(|secret| secret.expose().as_bytes());
-        let secret = Secret::new(text.unwrap_or_default().to_vec());
+        let Some(text) = &self.secret else {
+            let what = "at least 32 bytes of text, the same for all processes";
+            return Err(ConfigError::new("secret", ConfigErrorKind::NotSet(what)));
+        };
+        let secret = Secret::new(text.expose().as_bytes().to_vec());
         check_secret(&secret)?;
         Ok(secret)
     }
@@ -265,37 +264,28 @@ impl Section for SharedLimitConfig {
     /// Reports the faults of every tier and list; the rules are those of the constructors. Whether the store's
     /// name is known is said by [`builder`](Self::builder), which is given the stores.
     fn check(&self, faults: &mut FieldFaults) {
-        let mut add = |result: Result<(), ConfigError>| {
-            if let Err(error) = result {
-                faults.add(error.field(), error.kind());
-            }
-        };
-        let faults = self.keys().faults().into_iter();
-        for fault in faults.chain(self.numbers().faults()) {
-            add(Err(fault));
-        }
+        let mut found = self.keys().faults();
+        let what = "the limiter's name, part of every key in the store";
+        let numbers = self.numbers().faults().into_iter();
+        found.extend(numbers.map(|fault| fault.or_not_set("name", &self.name, what)));
         if self.store.is_empty() {
-            let expected = "the name of a store that the service has registered".into();
-            add(Err(ConfigError::new(
-                "store",
-                ConfigErrorKind::Unknown { expected },
-            )));
+            let what = "the name of a store that the service has registered";
+            found.push(ConfigError::new("store", ConfigErrorKind::NotSet(what)));
         }
-        add(self.secret().map(drop));
-        // Each tier alone, so that all faults come at once; then together, without taking memory.
-        let mut sound = true;
+        found.extend(self.secret().err());
+        // Each process has room for its fallback, which is not for the section to say.
+        found.extend(tiers_faults(&self.tiers, 1));
         for (index, tier) in self.tiers.iter().enumerate() {
-            let checked = tier.tier().and_then(|made| {
-                made.quota.algorithm()?;
-                let lease = tier.lease.as_ref().map(|lease| lease.lease());
-                shared_terms(&made, lease.as_ref())?;
-                made.for_a_layer()
-            });
-            sound &= checked.is_ok();
-            add(checked.map_err(|fault| tier_fault(index, fault)));
+            if let (Ok(made), Some(lease)) = (tier.tier(), &tier.lease)
+                && made.quota.algorithm().is_ok()
+            {
+                let lease = shared_terms(&made, Some(&lease.lease())).err();
+                found.extend(lease.map(|fault| tier_fault(index, fault)));
+            }
         }
-        if sound {
-            add(self.together());
+        if found.is_empty() {
+            found.extend(self.together().err());
         }
+        found.iter().for_each(|fault| fault.tell(faults));
     }
 }

@@ -11,6 +11,7 @@ mod calls;
 mod config;
 mod counted;
 mod denials;
+mod fallback;
 mod given;
 mod lease;
 mod limiter;

@@ -86,7 +86,8 @@ fn named<S: Clone>(stores: &BTreeMap<String, S>, name: &str) -> Result<S, Config
         } else {
             names.join(", ")
         };
-        ConfigError::new("store", ConfigErrorKind::Unknown { expected })
+        let name = name.to_owned();
+        ConfigError::new("store", ConfigErrorKind::NoSuchStore { name, expected })
     })
 }
 

@@ -133,7 +133,16 @@ fn each_wrong_value_is_reported_at_its_path() {
             "tiers[1].name",
             "another tier",
         ),
-        (tier(json!({"preset": "api"})), "tiers[1].name", "printable"),
+        (
+            tier(json!({"preset": "api"})),
+            "tiers[1].name",
+            "is missing",
+        ),
+        (
+            tier(json!({"name": "a\"", "preset": "api"})),
+            "tiers[1].name",
+            "printable",
+        ),
         (
             tier(json!({"name": "x", "preset": "api", "key": "user"})),
             "tiers[1].key",
@@ -191,13 +200,13 @@ fn each_wrong_value_is_reported_at_its_path() {
         ),
         (
             tier(json!({"name": "x", "limit": 1, "per": 1, "algorithm": "bounded", "burst": 2})),
-            "tiers[1].algorithm",
-            "burst",
+            "tiers[1].burst",
+            "gcra",
         ),
         (
             tier(json!({"name": "x", "limit": 1, "per": 1, "burst": 2})),
-            "tiers[1].algorithm",
-            "burst",
+            "tiers[1].burst",
+            "gcra",
         ),
         (
             tier(json!({"name": "x", "limit": 200, "per": 1, "algorithm": "exact"})),
@@ -225,7 +234,15 @@ fn all_faults_are_reported_at_once_and_unknown_keys_refused() {
         .into_iter()
         .map(|f| f.path().to_owned())
         .collect();
-    assert_eq!(paths, ["headers[0]", "tiers[0].limit", "tiers[1].preset"]);
+    assert_eq!(
+        paths,
+        [
+            "headers[0]",
+            "tiers[0].limit",
+            "tiers[0].per",
+            "tiers[1].preset"
+        ]
+    );
     for unknown in [json!({"tier": []}), json!({"tiers": [{"nmae": "x"}]})] {
         let error = serde_json::from_value::<RateLimitConfig>(unknown).unwrap_err();
         assert!(error.to_string().contains("unknown field"), "{error}");

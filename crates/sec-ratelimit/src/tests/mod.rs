@@ -7,6 +7,7 @@ mod amend;
 mod both;
 mod challenge;
 mod config;
+mod config_words;
 mod headers;
 mod keys;
 pub(crate) mod layer;

@@ -92,7 +92,8 @@ fn each_wrong_value_is_reported_at_its_path() {
     let tier = |tier: Value| with(json!({"tiers": [{"name": "ok", "preset": "api"}, tier]}));
     let leased = |lease: Value| tier(json!({"name": "x", "preset": "api", "lease": lease}));
     for (section, path, reason) in [
-        (with(json!({"name": ""})), "name", "1 to 64"),
+        (with(json!({"name": ""})), "name", "is missing"),
+        (with(json!({"name": "a".repeat(65)})), "name", "1 to 64"),
         (with(json!({"name": "A{b}"})), "name", "a-z"),
         (with(json!({"store": ""})), "store", "registered"),
         (with(json!({"secret": null})), "secret", "32 bytes"),
@@ -204,7 +205,7 @@ fn a_store_that_is_not_registered_is_named_with_those_that_are() {
     let error = config.limiter(&stores()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "store: unknown: expected redis, sessions"
+        "store: no store \"redsi\" is registered: expected redis, sessions"
     );
     let none = config.limiter(&SharedStores::new()).unwrap_err();
     assert!(
@@ -219,7 +220,7 @@ fn unknown_keys_are_refused_everywhere() {
         with(json!({"tier": []})),
         with(json!({"breaker": {"failure": 1}})),
         with(json!({"remember_refusals": {"long": 1}})),
-        with(json!({"on_store_error": "local"})),
+        with(json!({"on_store_error": "locale"})),
         with(json!({"on_store_error": {"locale": 1}})),
         with(json!({"tiers": [{"name": "x", "lease": {"unit": 1}}]})),
     ] {

@@ -282,7 +282,8 @@ mod postgres {
     #[test]
     fn each_wrong_value_is_reported_at_its_path() {
         for (change, path, reason) in [
-            (json!({"url": null}), "url", "names no host"),
+            (json!({"url": null}), "url", "is missing"),
+            (json!({"url": ""}), "url", "names no host"),
             (
                 json!({"url": "postgres://localhost/?sslmode=require"}),
                 "url",

@@ -66,14 +66,23 @@ impl PostgresStoreConfig {
     ///
     /// The first fault, with its key.
     pub fn store(&self) -> Result<PostgresStore, ConfigError> {
-        built(self.builder())
+        match self.faults().into_iter().next() {
+            Some(fault) => Err(fault),
+            None => built(self.builder()),
+        }
     }
 
     /// Each setting beside sound ones, so that all faults come at once.
     fn faults(&self) -> Vec<ConfigError> {
         let sound = || PostgresStore::builder("postgres://localhost");
+        let missing = self.url.is_none().then(|| {
+            let what = "the server's address, such as postgres://user:password@host/database";
+            ConfigError::new("url", ConfigErrorKind::NotSet(what))
+        });
         let alone = [
-            PostgresStore::builder(self.url()),
+            self.url
+                .as_ref()
+                .map_or_else(sound, |url| PostgresStore::builder(url.expose())),
             sound().schema(&self.schema),
             sound().prefix(&self.prefix),
             sound().connections(self.connections),
@@ -81,7 +90,10 @@ impl PostgresStoreConfig {
             sound().connect_within(self.connect_within),
         ];
         let stores = alone.into_iter().map(built);
-        stores.filter_map(Result::err).collect()
+        missing
+            .into_iter()
+            .chain(stores.filter_map(Result::err))
+            .collect()
     }
 
     fn url(&self) -> String {

@@ -124,7 +124,12 @@ impl RedisStoreConfig {
         let mut given = all.into_iter().filter(|(_, given)| *given);
         match given.next() {
             None if master => {}
-            None => add("url", format!("missing: one of {ways} is needed")),
+            None => add(
+                "url",
+                format!(
+                    "is missing: one of {ways} is needed; set it here or by its environment variable"
+                ),
+            ),
             Some((first, _)) => {
                 for (key, _) in given {
                     add(key, format!("`{first}` is set too: only one of {ways}"));
@@ -132,7 +137,7 @@ impl RedisStoreConfig {
             }
         }
         if sentinels && !master {
-            add("master", "missing: what the sentinels call it".into());
+            add("master", "is missing: what the sentinels call it".into());
         }
         if master && !sentinels {
             add("master", "belongs to `sentinels`, which are not set".into());
@@ -146,8 +151,8 @@ impl RedisStoreConfig {
             }
         }
         match (&self.client_certificate, &self.client_key) {
-            (Some(_), None) => add("client_key", "missing: that of the certificate".into()),
-            (None, Some(_)) => add("client_certificate", "missing: that of the key".into()),
+            (Some(_), None) => add("client_key", "is missing: that of the certificate".into()),
+            (None, Some(_)) => add("client_certificate", "is missing: that of the key".into()),
             _ => {}
         }
         faults
