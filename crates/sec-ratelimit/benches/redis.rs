@@ -42,6 +42,7 @@ const POOLED: &str = "pool check-out and EVALSHA";
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let server = Server::start();
+    remembered(&server).await;
     let prepared = prepared(&server);
     let client = Client::open(server.url()).unwrap();
     let mut connections = Vec::new();
@@ -110,7 +111,6 @@ async fn main() {
         println!("  one tier / bare on two {:.2}", ratio(ONE, BARE_2));
         println!("  one tier / pooled {:.2}", ratio(ONE, POOLED));
     }
-    remembered(&server).await;
 }
 
 /// A refusal that is answered from memory.

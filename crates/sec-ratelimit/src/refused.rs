@@ -61,6 +61,7 @@ impl Refused {
 
     /// What was decided.
     #[must_use]
+    #[inline]
     pub fn decision(&self) -> &Decision {
         &self.0.decision
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sec_core::{Clock, EventSink, Secret, SystemClock, TracingSink};
+use sec_core::{Clock, CoarseClock, EventSink, Secret, SystemClock, TracingSink};
 
 use super::breaker::{Breaker, Breakers};
 use super::denials::Denials;
@@ -46,7 +46,7 @@ pub struct SharedLimiterBuilder {
     tiers: Vec<Tier>,
     leases: Vec<(String, Lease)>,
     statistics: bool,
-    clock: Arc<dyn Clock>,
+    clock: Option<Arc<dyn Clock>>,
     sink: Arc<dyn EventSink>,
 }
 
@@ -59,7 +59,7 @@ impl SharedLimiterBuilder {
             tiers: Vec::new(),
             leases: Vec::new(),
             statistics: false,
-            clock: SystemClock::shared(),
+            clock: None,
             sink: Arc::new(TracingSink),
         }
     }
@@ -110,7 +110,8 @@ impl SharedLimiterBuilder {
     /// remembers none. About 700 bytes each.
     ///
     /// A request with the same subjects, limits and cost is refused from memory until the wait of
-    /// its refusal is over, or this time, whichever is shorter; any other cost asks the store. What
+    /// its refusal is over, or this time, whichever is shorter; any other cost asks the store, and is
+    /// remembered instead if it is refused. What
     /// **another** process gives back or resets in the meantime is seen only afterwards.
     pub fn remember_refusals(mut self, count: usize, longest: Duration) -> Self {
         self.numbers.denials = count;
@@ -130,7 +131,7 @@ impl SharedLimiterBuilder {
     /// Where the breaker, the remembered refusals and the local fallback take their time from.
     /// Default: the system's monotonic clock. Counting uses the store's clock, the deadline tokio's.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.clock = Some(clock);
         self
     }
 
@@ -165,6 +166,8 @@ impl SharedLimiterBuilder {
             .fold(Limiter::builder(), LimiterBuilder::with_tier)
             .memory()?;
         let terms = self.terms()?;
+        let rough = self.clock.is_none().then(CoarseClock::new);
+        let clock = self.clock.unwrap_or_else(SystemClock::shared);
 
         let nodes = match self.numbers.fallback {
             Fallback::Local { nodes } => u64::from(nodes),
@@ -176,7 +179,7 @@ impl SharedLimiterBuilder {
         });
         let local = divided
             .fold(Limiter::builder(), LimiterBuilder::with_tier)
-            .clock(self.clock.clone());
+            .clock(clock.clone());
         let on_error = match self.numbers.fallback {
             Fallback::Open => OnError::Open,
             Fallback::Closed => OnError::Closed,
@@ -192,7 +195,7 @@ impl SharedLimiterBuilder {
         let name: Arc<str> = self.numbers.name.into();
         let (failures, pause) = (self.numbers.failures, self.numbers.pause);
         let breakers = Breakers::new(&self.store, |part| {
-            let (clock, sink) = (self.clock.clone(), self.sink.clone());
+            let (clock, sink) = (clock.clone(), self.sink.clone());
             Breaker::new(part, name.clone(), failures, pause, clock, sink)
         });
         let tiers = self.tiers.iter().zip(&terms);
@@ -220,10 +223,10 @@ impl SharedLimiterBuilder {
             deadline: self.numbers.deadline,
             breakers,
             name,
-            denials: Denials::new(self.numbers.denials, memory),
+            denials: Denials::new(self.numbers.denials, memory, clock.clone(), rough),
             leases,
             on_error,
-            clock: self.clock,
+            clock,
         }))
     }
 

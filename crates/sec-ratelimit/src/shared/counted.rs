@@ -29,18 +29,22 @@ impl SharedLimiter {
     }
 
     /// Counts what a plain function came to.
-    pub(super) fn counted<T>(
+    pub(super) fn count<T>(
         &self,
-        taken: Result<T, LimitError>,
+        taken: &Result<T, LimitError>,
         decision: impl Fn(&T) -> &Decision,
-    ) -> Result<T, LimitError> {
-        if let Some(statistics) = &self.0.statistics {
-            match &taken {
-                Ok(taken) => statistics.record(decision(taken), false, None),
-                Err(LimitError::Refused(no)) => statistics.record(no.decision(), false, None),
-                Err(_) => {}
-            }
+    ) {
+        match taken {
+            Ok(taken) => self.count_one(decision(taken)),
+            Err(LimitError::Refused(no)) => self.count_one(no.decision()),
+            Err(_) => {}
         }
-        taken
+    }
+
+    #[inline]
+    pub(super) fn count_one(&self, decision: &Decision) {
+        if let Some(statistics) = &self.0.statistics {
+            statistics.record(decision, false, None);
+        }
     }
 }

@@ -1,76 +1,87 @@
 //! Refusals that are remembered here, so that a blocked key costs no round trip.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sec_core::{Clock, CoarseClock};
 
 use super::given::aged;
-use super::store::Ask;
-use crate::digest::{Digest, Seed};
+use super::targets::Target;
+use crate::decision::PerTier;
+use crate::digest::Digest;
+use crate::quota::nanos;
 use crate::{Decision, Refused};
 
-/// The last refusals, a fixed number of slots. A slot holds one key; another that meets it there takes
-/// its place, which costs a round trip and nothing else.
+/// The last refusals, a fixed number of slots. A slot holds one row of subjects; another that meets it
+/// there takes its place, which costs a round trip and nothing else.
 pub(super) struct Denials {
     slots: Box<[Mutex<Option<Denial>>]>,
     /// The longest that one is believed, in nanoseconds.
     longest: u64,
-    seed: Seed,
+    clock: Arc<dyn Clock>,
+    /// A quarter of the clock's cost, where that is the system's. Nearly every refusal has more time left
+    /// than the two can differ.
+    rough: Option<CoarseClock>,
     /// When the last of them is over.
     over: AtomicU64,
 }
 
+/// A refusal of exactly these subjects, with these limits of their own, and this cost.
 struct Denial {
-    key: Key,
+    targets: PerTier<Target>,
+    cost: u64,
     decision: Decision,
     made: u64,
     until: u64,
-    /// As it was last told, and when: told again to those who come at nearly the same time.
+    /// As it was last told, and when by the rough clock: told again to those who come at nearly the same
+    /// time.
     told: Option<(u64, Refused)>,
 }
 
-/// For so many nanoseconds a refusal is told as it was: its wait is that much too long at most.
+/// For so many nanoseconds a refusal is told as it was: its wait is that much, and a tick of the rough
+/// clock, too long at most.
 const SAME: u64 = 1_000_000;
 
-/// All subjects of a request, with the limits that apply to them and the cost.
-pub(super) type Key = [u64; 2];
+/// More than the rough clock is ahead or behind: a tick of 10 ms when it was made, and one now.
+const APART: u64 = 20_000_000;
 
 impl Denials {
-    pub(super) fn new(slots: usize, longest: u64) -> Self {
+    /// `rough` for the system's clock only: nothing else keeps time with it.
+    pub(super) fn new(
+        slots: usize,
+        longest: u64,
+        clock: Arc<dyn Clock>,
+        rough: Option<CoarseClock>,
+    ) -> Self {
         let slots = std::iter::repeat_with(|| Mutex::new(None)).take(slots);
         Self {
             slots: slots.collect(),
             longest,
-            seed: Seed::random(),
+            clock,
+            rough,
             over: AtomicU64::new(0),
         }
     }
 
-    pub(super) fn key(&self, ask: &Ask) -> Key {
-        let tiers = ask.tiers.iter();
-        self.key_of(ask.cost, tiers.map(|tier| (tier.digest, tier.rule.limit())))
-    }
-
-    /// The key of these digests and limits, one per tier.
-    pub(super) fn key_of(&self, cost: u64, tiers: impl Iterator<Item = (Digest, u64)>) -> Key {
-        let mut hasher = self.seed.hasher();
-        hasher.words([cost]);
-        for ([low, high], limit) in tiers {
-            hasher.words([low, high, limit]);
-        }
-        hasher.finish()
-    }
-
-    /// Whether any may be remembered: as long as none is, nobody needs a key.
-    pub(super) fn any(&self, now: u64) -> bool {
-        now < self.over.load(Ordering::Relaxed)
-    }
-
     /// The refusal as it stands now, if its wait is not over.
-    pub(super) fn find(&self, key: Key, cost: u64, now: u64) -> Option<Refused> {
-        let slot = self.slot(key)?.lock();
-        let mut slot = slot.unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn find(&self, targets: &[Target], cost: u64) -> Option<Refused> {
+        let over = self.over.load(Ordering::Relaxed);
+        if over == 0 {
+            return None;
+        }
+        let (now, apart) = match &self.rough {
+            Some(rough) => (rough.nanos(), APART),
+            None => (self.now(), 0),
+        };
+        if now >= over.saturating_add(apart) {
+            return None;
+        }
+        let mut slot = lock(self.slot(targets.iter().map(|(digest, _)| digest))?);
         let denial = slot.as_mut()?;
-        if denial.key != key || now >= denial.until {
+        if denial.cost != cost || *denial.targets != *targets {
+            return None;
+        }
+        if now.saturating_add(apart) >= denial.until && self.now() >= denial.until {
             return None;
         }
         if let Some((at, refused)) = &denial.told
@@ -78,7 +89,7 @@ impl Denials {
         {
             return Some(refused.clone());
         }
-        let age = now.saturating_sub(denial.made);
+        let age = self.now().saturating_sub(denial.made);
         let refused = Refused::unless_allowed(aged(denial.decision.clone(), age), cost).err()?;
         denial.told = Some((now, refused.clone()));
         Some(refused)
@@ -86,18 +97,26 @@ impl Denials {
 
     /// Remembers a refusal until its longest wait is over: the tier that waits longest refuses until
     /// then, whatever the others do.
-    pub(super) fn keep(&self, key: Key, decision: &Decision, now: u64) {
+    pub(super) fn keep(
+        &self,
+        targets: impl Iterator<Item = Target>,
+        cost: u64,
+        decision: &Decision,
+    ) {
         let wait = match decision.retry_after() {
-            Some(wait) => crate::quota::nanos(wait).min(self.longest),
+            Some(wait) => nanos(wait).min(self.longest),
             None if decision.is_allowed() => return,
             None => self.longest,
         };
-        if let Some(slot) = self.slot(key) {
-            let until = now.saturating_add(wait);
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Denial {
-                key,
+        let targets: PerTier<Target> = targets.collect();
+        if let Some(slot) = self.slot(targets.iter().map(|(digest, _)| digest)) {
+            let made = self.now();
+            let until = made.saturating_add(wait);
+            *lock(slot) = Some(Denial {
+                targets,
+                cost,
                 decision: decision.clone(),
-                made: now,
+                made,
                 until,
                 told: None,
             });
@@ -105,11 +124,12 @@ impl Denials {
         }
     }
 
-    /// Something was given back to these subjects.
-    pub(super) fn forget(&self, key: Key) {
-        if let Some(slot) = self.slot(key) {
-            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-            if slot.as_ref().is_some_and(|denial| denial.key == key) {
+    /// Something was given back to these subjects, which may be what any cost waits for.
+    pub(super) fn forget<'a>(&self, subjects: impl Iterator<Item = &'a Digest> + Clone) {
+        if let Some(slot) = self.slot(subjects.clone()) {
+            let mut slot = lock(slot);
+            let of = |denial: &Denial| denial.targets.iter().map(|(digest, _)| digest).eq(subjects);
+            if slot.as_ref().is_some_and(of) {
                 *slot = None;
             }
         }
@@ -118,12 +138,132 @@ impl Denials {
     /// A key was reset, which may be what any of them waits for.
     pub(super) fn clear(&self) {
         for slot in &self.slots {
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            *lock(slot) = None;
         }
     }
 
-    fn slot(&self, [low, _]: Key) -> Option<&Mutex<Option<Denial>>> {
-        let index = low.checked_rem(u64::try_from(self.slots.len()).unwrap_or(u64::MAX))?;
+    fn now(&self) -> u64 {
+        nanos(self.clock.monotonic())
+    }
+
+    /// By the subjects alone. Their digests are under a secret, so nobody can choose two that meet.
+    fn slot<'a>(
+        &self,
+        subjects: impl Iterator<Item = &'a Digest>,
+    ) -> Option<&Mutex<Option<Denial>>> {
+        let place = subjects.fold(0, |all: u64, [low, _]| all.rotate_left(23) ^ low);
+        let count = u128::try_from(self.slots.len()).unwrap_or_default();
+        let index = u128::from(place).saturating_mul(count).wrapping_shr(64);
         self.slots.get(usize::try_from(index).ok()?)
+    }
+}
+
+fn lock(slot: &Mutex<Option<Denial>>) -> MutexGuard<'_, Option<Denial>> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sec_core::{ManualClock, SystemClock};
+
+    use super::*;
+    use crate::{Key, Limiter, Quota, Subject};
+
+    const ADA: Target = ([1 << 60, 2], None);
+    const BOB: Target = ([1 << 60, 3], None);
+
+    /// One that waits so long.
+    fn refusal(wait: Duration) -> Decision {
+        let limiter = Limiter::builder()
+            .tier("user", Quota::per(1, wait), Key::given("user"))
+            .clock(ManualClock::new())
+            .build()
+            .unwrap();
+        limiter.check([Subject::of("ada")], 1).unwrap();
+        let refused = limiter.check([Subject::of("ada")], 1).unwrap_err();
+        refused.refused().unwrap().decision().clone()
+    }
+
+    fn denials(clock: Arc<dyn Clock>) -> Denials {
+        Denials::new(64, u64::MAX, clock, None)
+    }
+
+    #[test]
+    fn it_is_told_to_exactly_these_subjects_limits_and_cost() {
+        let denials = denials(ManualClock::new());
+        let no = refusal(Duration::from_secs(60));
+        let row = [ADA, (BOB.0, Some(7))];
+        assert!(denials.find(&row, 1).is_none());
+        denials.keep(row.into_iter(), 1, &no);
+        assert_eq!(denials.find(&row, 1).unwrap().cost(), 1);
+        let others: [(&[Target], u64); 6] = [
+            (&row, 2),
+            (&[ADA, BOB], 1),
+            (&[ADA, (BOB.0, Some(8))], 1),
+            (&[(BOB.0, Some(7)), ADA], 1),
+            // The same place.
+            (&[ADA, (ADA.0, Some(7))], 1),
+            (&[ADA], 1),
+        ];
+        for (targets, cost) in others {
+            assert!(denials.find(targets, cost).is_none(), "{targets:?} {cost}");
+        }
+        // Whoever meets it takes its place.
+        denials.keep([ADA, ADA].into_iter(), 1, &no);
+        assert!(denials.find(&[ADA, ADA], 1).is_some());
+        assert!(denials.find(&row, 1).is_none());
+    }
+
+    #[test]
+    fn what_is_given_back_forgets_every_cost() {
+        let denials = denials(ManualClock::new());
+        let no = refusal(Duration::from_secs(60));
+        denials.keep([ADA].into_iter(), 5, &no);
+        // Another at its place.
+        denials.forget([&BOB.0].into_iter());
+        assert!(denials.find(&[ADA], 5).is_some());
+        denials.forget([&ADA.0].into_iter());
+        assert!(denials.find(&[ADA], 5).is_none());
+    }
+
+    #[test]
+    fn it_ends_with_its_wait_and_tells_what_is_left_of_it() {
+        let clock = ManualClock::new();
+        let denials = denials(clock.clone());
+        let wait = Duration::from_secs(60);
+        denials.keep([ADA].into_iter(), 1, &refusal(wait));
+        let told = || {
+            let refused = denials.find(&[ADA], 1)?;
+            refused.decision().retry_after()
+        };
+        assert_eq!(told(), Some(wait));
+        // For less than a millisecond it is the same.
+        clock.advance(Duration::from_micros(999));
+        assert_eq!(told(), Some(wait));
+        clock.advance(Duration::from_micros(1));
+        let later = wait - Duration::from_millis(1);
+        assert_eq!(told(), Some(later));
+        clock.advance(later - Duration::from_nanos(1));
+        assert_eq!(told(), Some(Duration::from_nanos(1)));
+        clock.advance(Duration::from_nanos(1));
+        assert_eq!(told(), None);
+    }
+
+    /// A clock that is late must not forget early, nor go on for ever.
+    #[test]
+    fn beside_a_rough_clock_it_is_never_over_too_early() {
+        let clock = SystemClock::shared();
+        let denials = Denials::new(64, u64::MAX, clock.clone(), Some(CoarseClock::new()));
+        for millis in [1, 15, 60] {
+            let wait = Duration::from_millis(millis);
+            let before = clock.monotonic();
+            denials.keep([ADA].into_iter(), 1, &refusal(wait));
+            while denials.find(&[ADA], 1).is_some() {
+                std::hint::spin_loop();
+            }
+            assert!(clock.monotonic() - before >= wait, "{millis}");
+        }
     }
 }

@@ -16,7 +16,6 @@ use super::store::{Ask, Change, Given, Hold, SharedStore, SharedTier, StoreError
 use super::targets::{Target, Targets, askable};
 use crate::decision::Policies;
 use crate::digest::{Digest, Seed};
-use crate::quota::nanos;
 use crate::{
     Decision, LimitError, Limiter, Refused, SharedLimiterBuilder, SharedReservation, Statistics,
     Subject, SubjectError, Tier,
@@ -97,6 +96,13 @@ pub(super) struct Wanted {
     limits: Vec<Option<u64>>,
 }
 
+impl Wanted {
+    fn targets(&self) -> impl Iterator<Item = Target> + '_ {
+        let targets = self.ask.tiers.iter().zip(&self.limits);
+        targets.map(|(tier, limit)| (tier.digest, *limit))
+    }
+}
+
 impl SharedLimiter {
     /// A limiter without tiers yet.
     ///
@@ -122,12 +128,10 @@ impl SharedLimiter {
         subjects: impl AsRef<[Subject<'a>]>,
         cost: u64,
     ) -> Result<Decision, LimitError> {
-        let taken = async {
-            let wanted = self.unless_remembered(&self.targets(subjects.as_ref())?, cost)?;
-            let (decision, _) = self.taken(&wanted).await?;
-            Ok(decision)
-        };
-        self.counted(taken.await, |decision| decision)
+        let wanted = self.unless_remembered(subjects.as_ref(), cost)?;
+        let taken = self.taken(&wanted).await.map(|(decision, _)| decision);
+        self.count(&taken, |decision| decision);
+        taken
     }
 
     /// What [`check`](Self::check) would answer, taking nothing.
@@ -170,11 +174,10 @@ impl SharedLimiter {
         subjects: impl AsRef<[Subject<'a>]>,
         cost: u64,
     ) -> Result<SharedReservation, LimitError> {
-        let taken = async {
-            let wanted = self.unless_remembered(&self.targets(subjects.as_ref())?, cost)?;
-            self.take(wanted).await
-        };
-        self.counted(taken.await, SharedReservation::decision)
+        let wanted = self.unless_remembered(subjects.as_ref(), cost)?;
+        let taken = self.take(wanted).await;
+        self.count(&taken, SharedReservation::decision);
+        taken
     }
 
     /// [`reserve`](Self::reserve) with the keys taken from a request, at once: the future borrows
@@ -190,7 +193,11 @@ impl SharedLimiter {
     ) -> impl Future<Output = Result<SharedReservation, LimitError>> + Send + use<> {
         let taken = self.reserve_uncounted(request, cost);
         let limiter = self.clone();
-        async move { limiter.counted(taken.await, SharedReservation::decision) }
+        async move {
+            let taken = taken.await;
+            limiter.count(&taken, SharedReservation::decision);
+            taken
+        }
     }
 
     /// [`reserve_request`](Self::reserve_request) for who counts it himself.
@@ -199,8 +206,7 @@ impl SharedLimiter {
         request: RequestView<'_>,
         cost: u64,
     ) -> impl Future<Output = Result<SharedReservation, LimitError>> + Send + use<> {
-        let targets = self.request_targets(request);
-        let wanted = targets.and_then(|targets| self.unless_remembered(&targets, cost));
+        let wanted = self.request_unless_remembered(request, cost);
         let limiter = self.clone();
         async move { limiter.take(wanted?).await }
     }
@@ -225,26 +231,30 @@ impl SharedLimiter {
         reset.map_err(LimitError::Store)
     }
 
-    /// What the store is to be asked, if it has to be.
-    fn unless_remembered(&self, targets: &Targets, cost: u64) -> Result<Wanted, LimitError> {
-        match self.remembered(targets, cost) {
-            Some(refused) => Err(LimitError::Refused(refused)),
-            None => Ok(self.asked(targets, cost)?),
+    /// What the store is to be asked, if it has to be. Here a remembered refusal ends, on the stack.
+    fn unless_remembered(&self, subjects: &[Subject<'_>], cost: u64) -> Result<Wanted, LimitError> {
+        let mut targets = Targets::default();
+        self.targets(subjects, &mut targets)?;
+        match self.0.denials.find(targets.rows(), askable(cost)) {
+            None => Ok(self.asked(&targets, cost)?),
+            Some(refused) => {
+                self.count_one(refused.decision());
+                Err(LimitError::Refused(refused))
+            }
         }
     }
 
-    /// The refusal of these subjects that is remembered.
-    fn remembered(&self, targets: &Targets, cost: u64) -> Option<Refused> {
-        let denials = &self.0.denials;
-        let now = nanos(self.0.clock.monotonic());
-        if !denials.any(now) {
-            return None;
+    fn request_unless_remembered(
+        &self,
+        request: RequestView<'_>,
+        cost: u64,
+    ) -> Result<Wanted, LimitError> {
+        let mut targets = Targets::default();
+        self.request_targets(request, &mut targets)?;
+        match self.0.denials.find(targets.rows(), askable(cost)) {
+            None => Ok(self.asked(&targets, cost)?),
+            Some(refused) => Err(LimitError::Refused(refused)),
         }
-        let cost = askable(cost);
-        let tiers = self.0.tiers.iter().zip(targets.rows());
-        let limits =
-            tiers.map(|(tier, &(digest, limit))| (digest, tier.quota.shared_rule(limit).limit()));
-        denials.find(denials.key_of(cost, limits), cost, now)
     }
 
     async fn take(&self, wanted: Wanted) -> Result<SharedReservation, LimitError> {
@@ -268,9 +278,7 @@ impl SharedLimiter {
         let (decision, held) = match asked {
             Ok((decision, held, remember)) => {
                 if remember && !decision.is_allowed() {
-                    let denials = &self.0.denials;
-                    let now = nanos(self.0.clock.monotonic());
-                    denials.keep(denials.key(&wanted.ask), &decision, now);
+                    self.0.denials.keep(wanted.targets(), cost, &decision);
                 }
                 (decision, held)
             }
@@ -301,7 +309,8 @@ impl SharedLimiter {
 
     /// Before something is given back to the subjects of a request.
     pub(super) fn forget_refusal(&self, wanted: &Wanted) {
-        self.0.denials.forget(self.0.denials.key(&wanted.ask));
+        let tiers = wanted.ask.tiers.iter();
+        self.0.denials.forget(tiers.map(|tier| &tier.digest));
     }
 
     pub(super) async fn settle(
@@ -334,10 +343,13 @@ impl SharedLimiter {
     }
 
     fn wanted(&self, subjects: &[Subject<'_>], cost: u64) -> Result<Wanted, SubjectError> {
-        self.asked(&self.targets(subjects)?, cost)
+        let mut targets = Targets::default();
+        self.targets(subjects, &mut targets)?;
+        self.asked(&targets, cost)
     }
 
-    fn targets(&self, subjects: &[Subject<'_>]) -> Result<Targets, SubjectError> {
+    #[inline]
+    fn targets(&self, subjects: &[Subject<'_>], targets: &mut Targets) -> Result<(), SubjectError> {
         let tiers = self.0.tiers.len();
         if subjects.len() != tiers {
             return Err(SubjectError::Count {
@@ -345,22 +357,24 @@ impl SharedLimiter {
                 given: subjects.len(),
             });
         }
-        let mut targets = Targets::default();
         for subject in subjects {
             targets.push((subject.digest(self.0.seed)?, subject.limit()));
         }
-        Ok(targets)
+        Ok(())
     }
 
-    fn request_targets(&self, request: RequestView<'_>) -> Result<Targets, LimitError> {
+    fn request_targets(
+        &self,
+        request: RequestView<'_>,
+        targets: &mut Targets,
+    ) -> Result<(), LimitError> {
         let ctx = RequestContext::of(request.extensions).map_err(LimitError::Missing)?;
-        let mut targets = Targets::default();
         for tier in &self.0.tiers {
             let digest = tier.key.digest(self.0.seed, ctx, request);
             let limit = tier.limit_of(ctx, request).map_err(LimitError::Missing)?;
             targets.push((digest.map_err(LimitError::Missing)?, limit));
         }
-        Ok(targets)
+        Ok(())
     }
 
     fn asked(&self, targets: &Targets, cost: u64) -> Result<Wanted, SubjectError> {
@@ -409,8 +423,8 @@ impl LocalShare {
             0 | u64::MAX => limit,
             _ => limit.checked_div(self.nodes).unwrap_or(limit).max(1),
         };
-        let targets = wanted.ask.tiers.iter().zip(&wanted.limits);
-        targets.map(move |(tier, limit)| (tier.digest, limit.map(share)))
+        let targets = wanted.targets();
+        targets.map(move |(digest, limit)| (digest, limit.map(share)))
     }
 }
 

@@ -16,6 +16,7 @@ pub(super) type Target = (Digest, Option<u64>);
 
 impl Targets {
     /// A limiter has no more tiers than there is room for.
+    #[inline]
     pub(super) fn push(&mut self, target: Target) {
         if let Some(row) = self.rows.get_mut(self.count) {
             *row = target;
@@ -23,12 +24,14 @@ impl Targets {
         }
     }
 
+    #[inline]
     pub(super) fn rows(&self) -> &[Target] {
         self.rows.get(..self.count).unwrap_or_default()
     }
 }
 
 /// As much as a store is asked for: what is above can never fit either.
+#[inline]
 pub(super) fn askable(cost: u64) -> u64 {
     cost.min(Quota::MAX.saturating_add(1))
 }
