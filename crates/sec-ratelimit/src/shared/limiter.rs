@@ -14,7 +14,7 @@ use super::lease::Leases;
 use super::reservation::Held;
 use super::store::{Ask, Change, Given, Hold, SharedStore, SharedTier, StoreError, TierGiven};
 use super::targets::{Target, Targets, askable};
-use crate::decision::Policies;
+use crate::decision::{PerTier, Policies};
 use crate::digest::{Digest, Seed};
 use crate::{
     Decision, LimitError, Limiter, Refused, SharedLimiterBuilder, SharedReservation, Statistics,
@@ -92,8 +92,8 @@ pub(super) struct LocalShare {
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
     pub(super) ask: Ask,
-    quotas: Vec<u64>,
-    limits: Vec<Option<u64>>,
+    quotas: PerTier<u64>,
+    limits: PerTier<Option<u64>>,
 }
 
 impl Wanted {
@@ -266,10 +266,10 @@ impl SharedLimiter {
     async fn taken(&self, wanted: &Wanted) -> Result<(Decision, Held), LimitError> {
         let cost = wanted.ask.cost;
         let asked = match &self.0.leases {
-            None => self.ask(wanted, true).await.map(|(decision, given)| {
-                let holds = given.tiers.iter().map(|tier| tier.hold).collect();
-                (decision, Held::Store(holds), true)
-            }),
+            None => self
+                .ask(wanted, true)
+                .await
+                .map(|(decision, given)| (decision, Held::Store(given), true)),
             Some(leases) => self.ask_leased(leases, wanted).await.map(|asked| {
                 let held = Held::Leased(Box::new(asked.leased));
                 (asked.decision, held, asked.remember)

@@ -5,7 +5,7 @@ use std::fmt;
 use super::given::degrade;
 use super::lease::Leased;
 use super::limiter::Wanted;
-use super::store::{Change, Hold, StoreError};
+use super::store::{Change, Given, StoreError};
 use crate::{Decision, Quota, Reservation, SharedLimiter};
 
 /// A cost taken from every tier of a [`SharedLimiter`], to be settled once its outcome is known: what
@@ -23,7 +23,7 @@ pub struct SharedReservation {
 
 /// Where the cost was taken.
 pub(super) enum Held {
-    Store(Vec<Hold>),
+    Store(Given),
     Leased(Box<Leased>),
     Local(Box<Reservation>),
     Nothing,
@@ -91,7 +91,10 @@ impl SharedReservation {
         }
         match self.held {
             _ if change == Change::GiveBack(0) => Ok(self.decision),
-            Held::Store(holds) => self.limiter.settle(&self.wanted, &holds, change).await,
+            Held::Store(given) => {
+                let holds: Vec<_> = given.tiers.iter().map(|tier| tier.hold).collect();
+                self.limiter.settle(&self.wanted, &holds, change).await
+            }
             Held::Leased(leased) => match &self.limiter.0.leases {
                 Some(leases) => {
                     let settle = self

@@ -113,5 +113,6 @@ impl SharedRule {
 
 /// Rounded up: a window is never shorter than the one asked for.
 pub(crate) fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX)
+    let whole = duration.as_secs().saturating_mul(1_000_000);
+    whole.saturating_add(duration.subsec_nanos().div_ceil(1000).into())
 }

@@ -48,7 +48,15 @@ struct Lane {
 }
 
 /// A connection that exists or is being made; a request that stops waiting does not stop it.
-type Connecting = watch::Receiver<Option<Result<Connected, StoreError>>>;
+type Connecting = watch::Receiver<Option<Made>>;
+
+type Made = Result<Connected, StoreError>;
+
+/// What stands in a lane: nearly always a connection, for which nobody has to wait.
+enum Found {
+    Made(Made),
+    Connecting(Connecting),
+}
 
 /// A lane's connection in the hands of one request.
 pub(super) struct Loan<'a> {
@@ -84,12 +92,15 @@ impl Lanes {
             .checked_rem(self.lanes.len())
             .and_then(|index| self.lanes.get(index))
             .ok_or_else(|| StoreError::Unreachable("no lane".into()))?;
-        let (mut connecting, generation) = self.connection(lane);
-        // Waiting in vain for a connection is no fault of it: it may still come for a later request.
-        let made = match connecting.wait_for(Option::is_some).await {
-            Ok(made) => made.clone(),
-            // The runtime on which it was being made is gone.
-            Err(_) => None,
+        let (found, generation) = self.connection(lane);
+        let made = match found {
+            Found::Made(made) => Some(made),
+            // Waiting in vain for a connection is no fault of it: it may still come for a later request.
+            Found::Connecting(mut connecting) => match connecting.wait_for(Option::is_some).await {
+                Ok(made) => made.clone(),
+                // The runtime on which it was being made is gone.
+                Err(_) => None,
+            },
         };
         match made {
             Some(Ok(connected)) => Ok(Loan {
@@ -113,11 +124,13 @@ impl Lanes {
         }
     }
 
-    fn connection(&self, lane: &Mutex<Lane>) -> (Connecting, u64) {
+    fn connection(&self, lane: &Mutex<Lane>) -> (Found, u64) {
         let mut lane = lock(lane);
         let generation = lane.generation;
         if let Some(connecting) = &lane.connection {
-            return (connecting.clone(), generation);
+            let made = connecting.borrow().clone();
+            let found = made.map_or_else(|| Found::Connecting(connecting.clone()), Found::Made);
+            return (found, generation);
         }
         let (made, connecting) = watch::channel(None);
         let source = self.source.clone();
@@ -127,7 +140,7 @@ impl Lanes {
             made.send_replace(Some(connected));
         });
         lane.connection = Some(connecting.clone());
-        (connecting, generation)
+        (Found::Connecting(connecting), generation)
     }
 }
 
