@@ -13,6 +13,8 @@ pub(crate) mod layer;
 mod log_in;
 mod lookup;
 #[cfg(feature = "shared")]
+mod returned;
+#[cfg(feature = "shared")]
 mod shared_config;
 mod stack;
 mod tiers;

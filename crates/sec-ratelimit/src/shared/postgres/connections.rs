@@ -163,7 +163,8 @@ impl Connection {
 /// take it for a server that does not answer.
 pub(super) fn short_of(deadline: Instant, eighths: u32) -> Instant {
     let left = deadline.saturating_duration_since(Instant::now());
-    let short = (left / 8).saturating_mul(eighths);
+    let eighth = left.checked_div(8).unwrap_or_default();
+    let short = eighth.saturating_mul(eighths);
     deadline.checked_sub(short).unwrap_or(deadline)
 }
 
