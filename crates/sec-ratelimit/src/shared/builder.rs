@@ -111,8 +111,8 @@ impl SharedLimiterBuilder {
     ///
     /// A request with the same subjects, limits and cost is refused from memory until the wait of
     /// its refusal is over, or this time, whichever is shorter; any other cost asks the store, and is
-    /// remembered instead if it is refused. What
-    /// **another** process gives back or resets in the meantime is seen only afterwards.
+    /// remembered instead if it is refused. What this process gives back to a tier ends the refusals by that tier
+    /// and a reset ends all; what **another** process gives back or resets in the meantime is seen only afterwards.
     pub fn remember_refusals(mut self, count: usize, longest: Duration) -> Self {
         self.numbers.denials = count;
         self.numbers.longest_denial = longest;

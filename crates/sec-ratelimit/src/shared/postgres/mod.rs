@@ -38,6 +38,9 @@ use super::store::{Ask, Change, Given, Hold, SharedStore, StoreError, StoreFutur
 /// clock is set back, windows last longer by as much. Blocks ([`BlockStore`](crate::BlockStore)) are in
 /// logged tables and survive all three.
 ///
+/// The tables are this store's alone: a row in which somebody else wrote numbers that no limit has is an error of
+/// each decision on its key, until it is deleted.
+///
 /// # What a decision costs
 ///
 /// - On the server about 0.15 ms of one core with one tier and little more for each further one: a row

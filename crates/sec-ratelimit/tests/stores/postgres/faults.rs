@@ -109,8 +109,8 @@ async fn a_queue_is_no_outage() {
     let name = super::schema_name();
     let store = PostgresStore::builder(server.url()).schema(&name);
     let store = made(store.connections(2)).await;
-    let setup = setup(store, Fallback::Open);
-    setup.limiter.check(ada(), 1).await.unwrap();
+    let limiter = hasty(store, 3);
+    limiter.check(ada(), 1).await.unwrap();
     let other = server.client().await;
     // As the decisions of many other processes do.
     let lock = format!(
@@ -120,18 +120,17 @@ async fn a_queue_is_no_outage() {
     other.batch_execute(&lock).await.unwrap();
     // Eight wait for ada's key, two of them with all the connections, and six for a connection.
     let waiting = (0..8).map(|_| {
-        let limiter = setup.limiter.clone();
-        tokio::spawn(async move { limiter.check(ada(), 1).await.unwrap().degraded() })
+        let limiter = limiter.clone();
+        tokio::spawn(async move { limiter.check(ada(), 1).await })
     });
     for waits in waiting.collect::<Vec<_>>() {
-        assert!(waits.await.unwrap());
+        assert!(waits.await.unwrap().is_err());
     }
-    let bob = setup.limiter.check([Subject::of("bob")], 1).await.unwrap();
-    assert!(!bob.degraded(), "{:?}", setup.limiter.store_state());
-    assert_eq!(setup.states(), [""; 0]);
+    limiter.check([Subject::of("bob")], 1).await.unwrap();
+    assert!(limiter.store_state()[0].is_asked());
     let unlock = "SELECT pg_advisory_unlock_all()";
     other.batch_execute(unlock).await.unwrap();
-    assert!(!setup.is_degraded().await);
+    limiter.check(ada(), 1).await.unwrap();
 }
 
 /// What is missing is said by name, and until it is there the fallback decides.
@@ -174,13 +173,13 @@ async fn hung_it_is_given_up_at_the_deadline_and_returns_by_itself() {
     setup.returns().await;
 }
 
-/// A limiter that gives up early and never has a pause.
-fn hasty(store: Arc<PostgresStore>) -> SharedLimiter {
+/// A limiter that gives up just before the server would, on a busy machine too, and has a pause after so many failures.
+fn hasty(store: Arc<PostgresStore>, failures: u32) -> SharedLimiter {
     SharedLimiter::builder("api", store, secret())
         .tier("user", Quota::per(100, HOUR), Key::given("user"))
         .on_store_error(Fallback::Closed)
-        .deadline(Duration::from_millis(300))
-        .breaker(u32::MAX, PAUSE)
+        .deadline(Duration::from_millis(950))
+        .breaker(failures, PAUSE)
         .remember_refusals(0, Duration::ZERO)
         .build()
         .unwrap()
@@ -194,7 +193,7 @@ async fn a_key_that_another_session_locks_holds_up_nobody_else() {
     let name = super::schema_name();
     let url = format!("{}?application_name={name}", server.url());
     let store = made(PostgresStore::builder(url).schema(&name).connections(2)).await;
-    let limiter = hasty(store);
+    let limiter = hasty(store, u32::MAX);
     limiter.check(ada(), 1).await.unwrap();
     let other = server.client().await;
     let lock = format!("BEGIN; SELECT * FROM {name}.counters FOR UPDATE");
