@@ -67,6 +67,12 @@ pub(crate) struct TierState {
     pub(crate) shared: bool,
 }
 
+impl TierState {
+    pub(crate) fn refuses(&self) -> bool {
+        !self.demanding_only && self.verdict != Verdict::Admitted
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Verdict {
     #[default]
@@ -196,8 +202,7 @@ impl Decision {
     }
 
     pub(crate) fn refusing(&self) -> impl Iterator<Item = (&Policy, &TierState)> {
-        self.each()
-            .filter(|(_, tier)| !tier.demanding_only && tier.verdict != Verdict::Admitted)
+        self.each().filter(|(_, tier)| tier.refuses())
     }
 
     pub(crate) fn strictest(&self) -> Option<(&Policy, &TierState)> {

@@ -99,7 +99,7 @@ pub use self::shared::{
     Ask, BlockChange, BlockChanges, BlockStore, BreakerConfig, Change, Fallback, FallbackConfig,
     Given, Hold, Lease, MemoryStore, RememberConfig, SharedBlock, SharedLimitConfig, SharedLimiter,
     SharedLimiterBuilder, SharedRateLimitFuture, SharedReservation, SharedRule, SharedStore,
-    SharedStores, SharedTier, StoreError, StoreFuture, TierGiven,
+    SharedStores, SharedTier, StoreError, StoreFuture, StoreState, TierGiven,
 };
 #[cfg(feature = "postgres")]
 pub use self::shared::{

@@ -23,8 +23,9 @@ pub struct BanFollower {
     pub(super) store: Arc<dyn BlockStore>,
     pub(super) poll: Duration,
     pub(super) deadline: Duration,
-    /// Up to what change was read.
+    /// Up to what change was read, and in which epoch of the store.
     pub(super) cursor: u64,
+    pub(super) epoch: u64,
     pub(super) begun: bool,
 }
 
@@ -134,6 +135,13 @@ impl BanFollower {
             let changes = self
                 .guarded(|deadline| self.store.changes(list, since, PER_PAGE, deadline))
                 .await?;
+            let another = changes.epoch != self.epoch;
+            self.epoch = changes.epoch;
+            if another && since != 0 && !changes.lost {
+                // Whoever wrote since may have hidden that some of it is gone.
+                self.cursor = 0;
+                continue;
+            }
             // What was written before anything was read may be lost as well, and no cursor tells.
             let lost = changes.lost || (since == 0 && self.bans.table.any_open());
             if lost {
@@ -142,6 +150,7 @@ impl BanFollower {
             for change in &changes.entries {
                 self.hear(change);
             }
+            self.outbox.count_unreadable(changes.unreadable);
             self.cursor = changes.next;
             if !changes.more {
                 self.outbox.was_read();

@@ -23,6 +23,7 @@ pub(super) struct Outbox {
     written: AtomicU64,
     failed: AtomicU64,
     unheard: AtomicU64,
+    unreadable: AtomicU64,
     /// Nanoseconds of the clock; 0 before the first time.
     read: AtomicU64,
     pub(super) list: Box<str>,
@@ -60,6 +61,8 @@ pub struct BanSharingState {
     pub failed: u64,
     /// How many blocks of other processes found no room here.
     pub unheard: u64,
+    /// How many records of the list could not be read and were left out: somebody else writes into it.
+    pub unreadable: u64,
     /// How long ago the last changes were read; `None` before the first time.
     pub read: Option<Duration>,
 }
@@ -82,6 +85,7 @@ impl Outbox {
             written: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             unheard: AtomicU64::new(0),
+            unreadable: AtomicU64::new(0),
             read: AtomicU64::new(0),
             list,
             clock,
@@ -186,6 +190,10 @@ impl Outbox {
         self.unheard.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(super) fn count_unreadable(&self, records: u64) {
+        self.unreadable.fetch_add(records, Ordering::Relaxed);
+    }
+
     pub(super) fn was_read(&self) {
         let now = nanos(self.clock.monotonic()).saturating_add(1);
         self.read.store(now, Ordering::Relaxed);
@@ -207,6 +215,7 @@ impl Outbox {
             written: self.written.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
             unheard: self.unheard.load(Ordering::Relaxed),
+            unreadable: self.unreadable.load(Ordering::Relaxed),
             read,
         }
     }

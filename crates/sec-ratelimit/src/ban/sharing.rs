@@ -148,8 +148,8 @@ impl Bans {
     /// - Refusals are counted by each process: with n of them a caller may be refused n times as often before
     ///   a block begins. How many blocks a key had is shared, so that its next one is longer wherever it begins.
     /// - While the store does not answer, each process goes on with the blocks that it has. What it could not write it
-    ///   writes later; what it has not read it reads later. A store that lost its data is given the blocks
-    ///   again by the processes in which they began.
+    ///   writes later; what it has not read it reads later. A store that lost its data, or went back to an older state of
+    ///   them, is given the blocks again by the processes in which they began.
     /// - Blocks of others and one's own have the same [share](Escalate::widen) of the table together. Those that
     ///   find no room are [counted](BanSharingState::unheard).
     /// - The event that a block begins comes from the process where it does, that of its end from each.
@@ -180,6 +180,7 @@ impl Bans {
             poll: terms.poll,
             deadline: terms.deadline,
             cursor: 0,
+            epoch: 0,
             begun: false,
         };
         Ok((Self(inner, Some(Arc::new(Presence(outbox)))), follower))

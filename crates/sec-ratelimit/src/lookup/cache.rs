@@ -8,11 +8,16 @@ use super::{Coming, Found};
 
 pub(super) struct Cache<K> {
     entries: HashMap<K, Entry>,
-    /// The oldest first, each with the number of the look-up that put it there.
+    /// What was found, the oldest first, each with the number of its look-up.
     order: VecDeque<(K, u64)>,
     capacity: usize,
+    /// How many look-ups run, those included that were forgotten meanwhile.
+    under_way: usize,
     next: u64,
 }
+
+/// As many look-ups may run at once also where few callers are remembered.
+const LEAST_UNDER_WAY: usize = 64;
 
 struct Entry {
     number: u64,
@@ -35,6 +40,7 @@ impl<K: Clone + Eq + Hash> Cache<K> {
             entries: HashMap::new(),
             order: VecDeque::new(),
             capacity,
+            under_way: 0,
             next: 0,
         }
     }
@@ -54,35 +60,50 @@ impl<K: Clone + Eq + Hash> Cache<K> {
         }
     }
 
-    /// Remembers that a look-up runs. Returns its number.
-    pub(super) fn begin(&mut self, key: K, coming: Coming) -> u64 {
+    /// Remembers that a look-up runs, which nothing pushes out: or one caller's could be begun again and again beside it.
+    /// Returns its number, or `None` when too many run.
+    pub(super) fn begin(&mut self, key: K, coming: Coming) -> Option<u64> {
+        if self.under_way >= self.capacity.max(LEAST_UNDER_WAY) {
+            return None;
+        }
+        self.under_way = self.under_way.saturating_add(1);
         self.next = self.next.wrapping_add(1);
         let number = self.next;
-        self.order.push_back((key.clone(), number));
         let state = State::Coming(coming);
         self.entries.insert(key, Entry { number, state });
+        Some(number)
+    }
+
+    /// Remembers what a look-up found, unless it was forgotten or begun anew meanwhile.
+    pub(super) fn found(&mut self, key: &K, number: u64, found: Found, until: Duration) {
+        let Some(entry) = self.entries.get_mut(key) else {
+            return;
+        };
+        if entry.number != number {
+            return;
+        }
+        entry.state = State::Found { found, until };
+        self.order.push_back((key.clone(), number));
         while self.order.len() > self.capacity {
             let Some((oldest, number)) = self.order.pop_front() else {
                 break;
             };
             // It may have been looked up again since.
-            if self
-                .entries
-                .get(&oldest)
-                .is_some_and(|it| it.number == number)
-            {
-                self.entries.remove(&oldest);
-            }
+            self.remove(&oldest, |entry| entry.number == number);
         }
-        number
     }
 
-    /// Remembers what a look-up found, unless it was forgotten or begun anew meanwhile.
-    pub(super) fn end(&mut self, key: &K, number: u64, found: Found, until: Duration) {
-        if let Some(entry) = self.entries.get_mut(key)
-            && entry.number == number
-        {
-            entry.state = State::Found { found, until };
+    /// A look-up has ended, whether or not it found anything.
+    pub(super) fn end(&mut self, key: &K, number: u64) {
+        self.under_way = self.under_way.saturating_sub(1);
+        self.remove(key, |entry| {
+            entry.number == number && matches!(entry.state, State::Coming(_))
+        });
+    }
+
+    fn remove(&mut self, key: &K, which: impl FnOnce(&Entry) -> bool) {
+        if self.entries.get(key).is_some_and(which) {
+            self.entries.remove(key);
         }
     }
 

@@ -31,7 +31,8 @@ use crate::{ConfigError, ConfigErrorKind, Quota};
 /// and one who goes away does not stop it. Clones share what is known.
 ///
 /// A key that clients choose freely, such as a header's text, lets them make this be asked as often as they
-/// like: take what authentication has made of it.
+/// like: take what authentication has made of it. No more look-ups run at once than callers are remembered, or 64
+/// where that is more; who finds so many running has [no answer](LookupError::Busy), and the tiers' own limits.
 ///
 /// ```
 /// use sec_ratelimit::{LimitLookup, Limits};
@@ -67,6 +68,9 @@ pub enum LookupError {
     /// It took longer than its [deadline](LimitLookup::deadline).
     #[error("the look-up of limits took too long")]
     Deadline,
+    /// Too many others run: as many as callers are [remembered](LimitLookup::remember), and 64 at least.
+    #[error("too many look-ups of limits run")]
+    Busy,
     /// It failed, with these words.
     #[error("the look-up of limits failed: {0}")]
     Failed(String),
@@ -166,23 +170,33 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> LimitLookup<K> {
             return known;
         }
         let (told, coming) = watch::channel(None);
-        let number = cache.begin(key.clone(), coming.clone());
+        let Some(number) = cache.begin(key.clone(), coming.clone()) else {
+            return Known::Found(Err(LookupError::Busy));
+        };
         drop(cache);
+        let run = UnderWay {
+            lookup: self.clone(),
+            key: key.clone(),
+            number,
+        };
         let finding = (self.0.find)(key.clone());
-        let (lookup, key) = (self.clone(), key.clone());
         // A task of its own: who goes away does not take the answer from those who wait too.
         tokio::spawn(async move {
-            let found = match timeout(lookup.0.deadline, finding).await {
+            let inner = &run.lookup.0;
+            let found = match timeout(inner.deadline, finding).await {
                 Ok(Ok(limits)) => Ok(limits),
                 Ok(Err(error)) => Err(LookupError::Failed(error.to_string())),
                 Err(_) => Err(LookupError::Deadline),
             };
             let counts_for = match &found {
-                Ok(_) => lookup.0.remember,
-                Err(_) => lookup.0.retry_after,
+                Ok(_) => inner.remember,
+                Err(_) => inner.retry_after,
             };
-            let until = lookup.0.clock.monotonic().saturating_add(counts_for);
-            lookup.lock().end(&key, number, found.clone(), until);
+            let until = inner.clock.monotonic().saturating_add(counts_for);
+            let mut cache = run.lookup.lock();
+            cache.found(&run.key, run.number, found.clone(), until);
+            drop(cache);
+            drop(run);
             told.send_replace(Some(found));
         });
         Known::Coming(coming)
@@ -210,6 +224,19 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> LimitLookup<K> {
         };
         change(&mut inner);
         Self(Arc::new(inner))
+    }
+}
+
+/// A look-up that runs, until it has ended in whatever way: a panic, or the end of its runtime.
+struct UnderWay<K: Clone + Eq + Hash + Send + Sync + 'static> {
+    lookup: LimitLookup<K>,
+    key: K,
+    number: u64,
+}
+
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> Drop for UnderWay<K> {
+    fn drop(&mut self) {
+        self.lookup.lock().end(&self.key, self.number);
     }
 }
 

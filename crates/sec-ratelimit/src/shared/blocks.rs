@@ -24,6 +24,9 @@ use crate::digest::Digest;
 /// a loss lifts nobody, and writes those that began with it again. A store may forget a list in which
 /// nothing is left; the same answer then does no harm.
 ///
+/// That shows only until somebody writes: a store that went back to a snapshot goes on above the numbers that it lost. So it
+/// says with each answer which of its [epochs](BlockChanges::epoch) it is in, and a new one is a loss.
+///
 /// **Memory.** A list keeps at most [`MOST`](SharedBlock::MOST) records. Where a further one comes, the one that would go
 /// first by itself goes. Records go when [`memory`](SharedBlock::memory) is over, without anybody's doing.
 pub trait BlockStore: fmt::Debug + Send + Sync + 'static {
@@ -94,6 +97,11 @@ pub struct BlockChanges {
     pub more: bool,
     /// The list is not the one that `since` is of; the entries are those from its beginning.
     pub lost: bool,
+    /// Any number that is another one after each event in which the store may have lost what it had acknowledged, such as
+    /// its start, or a fail-over. 0 where the store does not know.
+    pub epoch: u64,
+    /// How many records could not be read, and are left out.
+    pub unreadable: u64,
 }
 
 /// One change.

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sec_core::{Clock, EventKind, EventSink, Outcome, SecurityEvent, Severity};
 
+use super::state::StoreState;
 use super::{Ask, SharedStore, StoreError};
 
 /// One breaker for each part of a store.
@@ -15,7 +16,7 @@ pub(super) struct Breakers(Box<[Breaker]>);
 
 /// Closed, open for a pause, or half open while one probe is on its way.
 pub(super) struct Breaker {
-    state: Mutex<State>,
+    standing: Mutex<Standing>,
     /// Closed without a failure, as nearly always: then nobody needs the lock.
     calm: AtomicBool,
     failures: u32,
@@ -31,6 +32,23 @@ pub(super) struct Breaker {
 pub(super) struct Part {
     store: Arc<dyn SharedStore>,
     index: usize,
+}
+
+#[derive(Debug)]
+struct Standing {
+    state: State,
+    /// `None` while it is closed.
+    outage: Option<Outage>,
+}
+
+/// What is told of an outage when it is over.
+#[derive(Debug)]
+struct Outage {
+    since: Duration,
+    probes: u64,
+    /// How many times the store was not asked.
+    unasked: u64,
+    why: StoreError,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +86,10 @@ impl Breakers {
         };
         self.0.get(part)?.enter()
     }
+
+    pub(super) fn states(&self) -> Vec<StoreState> {
+        self.0.iter().map(Breaker::state).collect()
+    }
 }
 
 impl Breaker {
@@ -80,7 +102,10 @@ impl Breaker {
         sink: Arc<dyn EventSink>,
     ) -> Self {
         Self {
-            state: Mutex::new(State::Closed { failed: 0 }),
+            standing: Mutex::new(Standing {
+                state: State::Closed { failed: 0 },
+                outage: None,
+            }),
             calm: AtomicBool::new(true),
             failures,
             pause,
@@ -96,19 +121,20 @@ impl Breaker {
         if self.calm.load(Ordering::Acquire) {
             return Some(self.pass(false));
         }
-        let mut state = self.lock();
-        let probe = match *state {
+        let mut standing = self.lock();
+        let probe = match standing.state {
             State::Closed { .. } => false,
-            State::Open { until } if self.clock.monotonic() >= until => {
-                *state = State::HalfOpen;
-                true
+            State::Open { until } if self.clock.monotonic() >= until => true,
+            State::Open { .. } | State::HalfOpen => {
+                standing.count(|outage| &mut outage.unasked);
+                return None;
             }
-            State::Open { .. } | State::HalfOpen => return None,
         };
-        drop(state);
         if probe {
-            self.tell("half-open", Severity::Low, Outcome::Pending, None);
+            standing.state = State::HalfOpen;
+            standing.count(|outage| &mut outage.probes);
         }
+        drop(standing);
         Some(self.pass(probe))
     }
 
@@ -124,29 +150,37 @@ impl Breaker {
         if self.calm.load(Ordering::Acquire) {
             return;
         }
-        let mut state = self.lock();
-        let returned = match *state {
+        let mut standing = self.lock();
+        match standing.state {
             State::Closed { failed: 0 } => return,
-            State::Closed { .. } => false,
+            State::Closed { .. } => {}
             // An answer to an earlier request says nothing about the store as it is now.
             State::Open { .. } | State::HalfOpen if !probe => return,
-            State::Open { .. } | State::HalfOpen => true,
-        };
-        *state = State::Closed { failed: 0 };
+            State::Open { .. } | State::HalfOpen => {}
+        }
+        standing.state = State::Closed { failed: 0 };
+        let outage = standing.outage.take();
         self.calm.store(true, Ordering::Release);
-        drop(state);
-        if returned {
-            self.tell("closed", Severity::Low, Outcome::Success, None);
+        drop(standing);
+        if let Some(outage) = outage {
+            let lasted = self.clock.monotonic().saturating_sub(outage.since);
+            let event = self.event("closed", Severity::Low, Outcome::Success);
+            self.tell(
+                event
+                    .with_detail("seconds", lasted.as_secs())
+                    .with_detail("probes", outage.probes)
+                    .with_detail("unasked", outage.unasked),
+            );
         }
     }
 
     fn failed(&self, probe: bool, error: &StoreError) {
-        let until = self.clock.monotonic().saturating_add(self.pause);
-        let mut state = self.lock();
+        let now = self.clock.monotonic();
+        let mut standing = self.lock();
         self.calm.store(false, Ordering::Release);
-        match *state {
+        match standing.state {
             State::Closed { failed } if failed.saturating_add(1) < self.failures => {
-                *state = State::Closed {
+                standing.state = State::Closed {
                     failed: failed.saturating_add(1),
                 };
                 return;
@@ -155,50 +189,91 @@ impl Breaker {
             State::Open { .. } | State::HalfOpen if !probe => return,
             State::Open { .. } | State::HalfOpen => {}
         }
-        *state = State::Open { until };
-        drop(state);
-        self.tell("open", Severity::High, Outcome::Failure, Some(error));
+        standing.state = State::Open {
+            until: now.saturating_add(self.pause),
+        };
+        // Told when it begins and when it ends: a probe that fails is no news, once a second for hours.
+        let first = standing.outage.is_none();
+        match &mut standing.outage {
+            Some(outage) => outage.why = error.clone(),
+            none => {
+                *none = Some(Outage {
+                    since: now,
+                    probes: 0,
+                    unasked: 0,
+                    why: error.clone(),
+                });
+            }
+        }
+        drop(standing);
+        if first {
+            let event = self.event("open", Severity::High, Outcome::Failure);
+            self.tell(event.with_reason(error.to_string()));
+        }
     }
 
     fn abandoned(&self) {
-        let mut state = self.lock();
-        if *state == State::HalfOpen {
-            *state = State::Open {
+        let mut standing = self.lock();
+        if standing.state == State::HalfOpen {
+            standing.state = State::Open {
                 until: self.clock.monotonic(),
             };
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> StoreState {
+        let standing = self.lock();
+        let away = standing.outage.as_ref();
+        StoreState {
+            part: self.part.store.part_name(self.part.index),
+            failures: match standing.state {
+                State::Closed { failed } => failed,
+                State::Open { .. } | State::HalfOpen => self.failures,
+            },
+            away: away.map(|outage| self.clock.monotonic().saturating_sub(outage.since)),
+            unasked: away.map_or(0, |outage| outage.unasked),
+            error: away.map(|outage| outage.why.clone()),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A change is an event; the sink by default writes it to `tracing`.
-    fn tell(
-        &self,
-        state: &'static str,
-        severity: Severity,
-        outcome: Outcome,
-        error: Option<&StoreError>,
-    ) {
+    fn event(&self, state: &'static str, severity: Severity, outcome: Outcome) -> SecurityEvent {
         let kind =
             EventKind::custom("rate_limit_store", severity, outcome).unwrap_or(EventKind::ERROR);
-        let mut event = SecurityEvent::new(kind, &*self.clock)
+        let event = SecurityEvent::new(kind, &*self.clock)
             .with_detail("limiter", &*self.limiter)
             .with_detail("state", state);
-        if let Some(name) = self.part.store.part_name(self.part.index) {
-            event = event.with_detail("part", name);
+        match self.part.store.part_name(self.part.index) {
+            Some(name) => event.with_detail("part", name),
+            None => event,
         }
-        if let Some(error) = error {
-            event = event.with_reason(error.to_string());
-        }
+    }
+
+    fn tell(&self, event: SecurityEvent) {
         // Nothing waits for it: the receipt of an operational event is not asked for.
         let _ = self.sink.emit(event);
     }
 }
 
+impl Standing {
+    fn count(&mut self, which: impl FnOnce(&mut Outage) -> &mut u64) {
+        if let Some(outage) = &mut self.outage {
+            let count = which(outage);
+            *count = count.saturating_add(1);
+        }
+    }
+}
+
 impl Pass<'_> {
     pub(super) fn tell(mut self, result: Result<(), &StoreError>) {
+        // A queue is no outage, whoever stands in it; a probe in it has found nothing out.
+        if matches!(result, Err(StoreError::Busy(_))) {
+            return;
+        }
         self.told = true;
         match result {
             Ok(()) => self.breaker.succeeded(self.probe),
@@ -218,7 +293,7 @@ impl Drop for Pass<'_> {
 impl fmt::Debug for Breaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Breaker")
-            .field("state", &*self.lock())
+            .field("standing", &*self.lock())
             .finish_non_exhaustive()
     }
 }
@@ -278,10 +353,50 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         breaker.enter().unwrap().tell(Ok(()));
         breaker.enter().unwrap().tell(Ok(()));
-        assert_eq!(
-            states(&sink),
-            ["open", "half-open", "open", "half-open", "closed"]
-        );
+        // A probe is no news.
+        assert_eq!(states(&sink), ["open", "closed"]);
+        let closed = sink.events().pop().unwrap();
+        let count = |name: &str| closed.detail()[name].as_u64().unwrap();
+        let counts = ["seconds", "probes", "unasked"].map(count);
+        assert_eq!(counts, [2, 2, 3]);
+    }
+
+    #[test]
+    fn its_state_can_be_read() {
+        let (breaker, clock, _) = breaker();
+        assert!(breaker.state().is_asked());
+        fail(&breaker);
+        assert_eq!((breaker.state().failures, breaker.state().away), (1, None));
+        fail(&breaker);
+        clock.advance(Duration::from_millis(300));
+        assert!(breaker.enter().is_none());
+        let state = breaker.state();
+        assert!(!state.is_asked());
+        assert_eq!((state.failures, state.unasked), (2, 1));
+        assert_eq!(state.away, Some(Duration::from_millis(300)));
+        assert!(matches!(state.error, Some(StoreError::Deadline)));
+        clock.advance(Duration::from_secs(1));
+        breaker.enter().unwrap().tell(Ok(()));
+        assert!(breaker.state().is_asked() && breaker.state().error.is_none());
+    }
+
+    #[test]
+    fn a_queue_is_no_failure_and_ends_no_pause() {
+        let (breaker, clock, sink) = breaker();
+        let busy = StoreError::Busy("a lock".into());
+        for _ in 0..9 {
+            breaker.enter().unwrap().tell(Err(&busy));
+        }
+        fail(&breaker);
+        breaker.enter().unwrap().tell(Err(&busy));
+        fail(&breaker);
+        assert!(breaker.enter().is_none(), "two in a row");
+        clock.advance(Duration::from_secs(1));
+        breaker.enter().unwrap().tell(Err(&busy));
+        let probe = breaker.enter().expect("the next one probes");
+        assert!(breaker.enter().is_none());
+        probe.tell(Ok(()));
+        assert_eq!(states(&sink), ["open", "closed"]);
     }
 
     #[test]

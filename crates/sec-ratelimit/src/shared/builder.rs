@@ -94,9 +94,12 @@ impl SharedLimiterBuilder {
 
     /// After how many failures in a row the store is left alone, and for how long. Default: 5 and one
     /// second. After the pause one request asks it, while the fallback decides for all others; its
-    /// answer ends the pause, its failure begins another. Each change is an event,
-    /// `rate_limit_store`, whose detail `state` is `open`, `half-open` or `closed`. A store of several
-    /// [parts](SharedStore::parts) is counted and paused part by part; the detail `part` says which.
+    /// answer ends the pause, its failure begins another. A store that is [busy](crate::StoreError::Busy) has not failed.
+    ///
+    /// The first pause and the end of the last are events, `rate_limit_store`, whose detail `state` is `open` or
+    /// `closed`; the latter says how many `seconds` it was, how many `probes` it took and how many requests were
+    /// decided `unasked`. A store of several [parts](SharedStore::parts) is counted and paused part by part;
+    /// the detail `part` says which. In between, [`SharedLimiter::store_state`] tells.
     pub fn breaker(mut self, failures: u32, pause: Duration) -> Self {
         self.numbers.failures = failures;
         self.numbers.pause = pause;
@@ -108,8 +111,8 @@ impl SharedLimiterBuilder {
     ///
     /// A request with the same subjects, limits and cost is refused from memory until the wait of
     /// its refusal is over, or this time, whichever is shorter; any other cost asks the store, and is
-    /// remembered instead if it is refused. What
-    /// **another** process gives back or resets in the meantime is seen only afterwards.
+    /// remembered instead if it is refused. What this process gives back to a tier ends the refusals by that tier
+    /// and a reset ends all; what **another** process gives back or resets in the meantime is seen only afterwards.
     pub fn remember_refusals(mut self, count: usize, longest: Duration) -> Self {
         self.numbers.denials = count;
         self.numbers.longest_denial = longest;

@@ -24,13 +24,24 @@ pub(super) struct Denials {
     rough: Option<CoarseClock>,
     /// When the last of them is over.
     over: AtomicU64,
+    /// How many times something was given back, by subjects: several share one.
+    returned: Box<[AtomicU64]>,
 }
+
+/// How many counts of what was given back there are: one for each byte.
+const COUNTS: usize = 256;
+
+/// The counts of a row of subjects, taken before the store is asked: what is given back while its answer is on its way
+/// makes that answer an old one.
+pub(super) type Marks = PerTier<u64>;
 
 /// A refusal of exactly these subjects, with these limits of their own, and this cost.
 struct Denial {
     targets: PerTier<Target>,
     cost: u64,
     decision: Decision,
+    /// Where the count of each tier that refused is, and how it was: with another one it is over.
+    watched: PerTier<(usize, u64)>,
     made: u64,
     until: u64,
     /// As it was last told, and when by the rough clock: told again to those who come at nearly the same
@@ -60,7 +71,15 @@ impl Denials {
             clock,
             rough,
             over: AtomicU64::new(0),
+            returned: std::iter::repeat_with(AtomicU64::default)
+                .take(COUNTS)
+                .collect(),
         }
+    }
+
+    pub(super) fn marks(&self, targets: impl Iterator<Item = Target>) -> Marks {
+        let count = |(digest, _): Target| self.count(place_of(&digest));
+        targets.map(count).collect()
     }
 
     /// The refusal as it stands now, if its wait is not over.
@@ -79,6 +98,10 @@ impl Denials {
         let mut slot = lock(self.slot(targets.iter().map(|(digest, _)| digest))?);
         let denial = slot.as_mut()?;
         if denial.cost != cost || *denial.targets != *targets {
+            return None;
+        }
+        let mut watched = denial.watched.iter();
+        if watched.any(|&(place, count)| self.count(place) != count) {
             return None;
         }
         if now.saturating_add(apart) >= denial.until && self.now() >= denial.until {
@@ -101,6 +124,7 @@ impl Denials {
         &self,
         targets: impl Iterator<Item = Target>,
         cost: u64,
+        marks: &Marks,
         decision: &Decision,
     ) {
         let wait = match decision.retry_after() {
@@ -112,10 +136,15 @@ impl Denials {
         if let Some(slot) = self.slot(targets.iter().map(|(digest, _)| digest)) {
             let made = self.now();
             let until = made.saturating_add(wait);
+            let tiers = targets.iter().zip(marks).zip(&decision.tiers);
+            let refusing = tiers.filter(|(_, tier)| tier.refuses());
+            let watched = refusing.map(|(((digest, _), count), _)| (place_of(digest), *count));
+            let watched = watched.collect();
             *lock(slot) = Some(Denial {
                 targets,
                 cost,
                 decision: decision.clone(),
+                watched,
                 made,
                 until,
                 told: None,
@@ -124,22 +153,26 @@ impl Denials {
         }
     }
 
-    /// Something was given back to these subjects, which may be what any cost waits for.
-    pub(super) fn forget<'a>(&self, subjects: impl Iterator<Item = &'a Digest> + Clone) {
-        if let Some(slot) = self.slot(subjects.clone()) {
-            let mut slot = lock(slot);
-            let of = |denial: &Denial| denial.targets.iter().map(|(digest, _)| digest).eq(subjects);
-            if slot.as_ref().is_some_and(of) {
-                *slot = None;
+    /// Something was given back to these subjects, which ends every refusal by one of them, whatever the cost and whoever
+    /// was refused.
+    pub(super) fn returned<'a>(&self, subjects: impl Iterator<Item = &'a Digest>) {
+        for digest in subjects {
+            if let Some(count) = self.returned.get(place_of(digest)) {
+                count.fetch_add(1, Ordering::AcqRel);
             }
         }
     }
 
     /// A key was reset, which may be what any of them waits for.
     pub(super) fn clear(&self) {
-        for slot in &self.slots {
-            *lock(slot) = None;
+        for count in &self.returned {
+            count.fetch_add(1, Ordering::AcqRel);
         }
+    }
+
+    fn count(&self, place: usize) -> u64 {
+        let count = self.returned.get(place);
+        count.map_or(0, |count| count.load(Ordering::Acquire))
     }
 
     fn now(&self) -> u64 {
@@ -156,6 +189,11 @@ impl Denials {
         let index = u128::from(place).saturating_mul(count).wrapping_shr(64);
         self.slots.get(usize::try_from(index).ok()?)
     }
+}
+
+fn place_of([_, high]: &Digest) -> usize {
+    let [first, ..] = high.to_le_bytes();
+    usize::from(first)
 }
 
 fn lock(slot: &Mutex<Option<Denial>>) -> MutexGuard<'_, Option<Denial>> {
@@ -186,6 +224,11 @@ mod tests {
         refused.refused().unwrap().decision().clone()
     }
 
+    fn keep(denials: &Denials, row: &[Target], cost: u64, no: &Decision) {
+        let row = || row.iter().copied();
+        denials.keep(row(), cost, &denials.marks(row()), no);
+    }
+
     fn denials(clock: Arc<dyn Clock>) -> Denials {
         Denials::new(64, u64::MAX, clock, None)
     }
@@ -196,7 +239,7 @@ mod tests {
         let no = refusal(Duration::from_secs(60));
         let row = [ADA, (BOB.0, Some(7))];
         assert!(denials.find(&row, 1).is_none());
-        denials.keep(row.into_iter(), 1, &no);
+        keep(&denials, &row, 1, &no);
         assert_eq!(denials.find(&row, 1).unwrap().cost(), 1);
         let others: [(&[Target], u64); 6] = [
             (&row, 2),
@@ -211,7 +254,7 @@ mod tests {
             assert!(denials.find(targets, cost).is_none(), "{targets:?} {cost}");
         }
         // Whoever meets it takes its place.
-        denials.keep([ADA, ADA].into_iter(), 1, &no);
+        keep(&denials, &[ADA, ADA], 1, &no);
         assert!(denials.find(&[ADA, ADA], 1).is_some());
         assert!(denials.find(&row, 1).is_none());
     }
@@ -220,11 +263,20 @@ mod tests {
     fn what_is_given_back_forgets_every_cost() {
         let denials = denials(ManualClock::new());
         let no = refusal(Duration::from_secs(60));
-        denials.keep([ADA].into_iter(), 5, &no);
+        keep(&denials, &[ADA], 5, &no);
         // Another at its place.
-        denials.forget([&BOB.0].into_iter());
+        denials.returned([&BOB.0].into_iter());
         assert!(denials.find(&[ADA], 5).is_some());
-        denials.forget([&ADA.0].into_iter());
+        denials.returned([&ADA.0].into_iter());
+        assert!(denials.find(&[ADA], 5).is_none());
+        // A refusal that was on its way meanwhile is an old one.
+        let marks = denials.marks([ADA].into_iter());
+        denials.returned([&ADA.0].into_iter());
+        denials.keep([ADA].into_iter(), 5, &marks, &no);
+        assert!(denials.find(&[ADA], 5).is_none());
+        keep(&denials, &[ADA], 5, &no);
+        assert!(denials.find(&[ADA], 5).is_some());
+        denials.clear();
         assert!(denials.find(&[ADA], 5).is_none());
     }
 
@@ -233,7 +285,7 @@ mod tests {
         let clock = ManualClock::new();
         let denials = denials(clock.clone());
         let wait = Duration::from_secs(60);
-        denials.keep([ADA].into_iter(), 1, &refusal(wait));
+        keep(&denials, &[ADA], 1, &refusal(wait));
         let told = || {
             let refused = denials.find(&[ADA], 1)?;
             refused.decision().retry_after()
@@ -259,7 +311,7 @@ mod tests {
         for millis in [1, 15, 60] {
             let wait = Duration::from_millis(millis);
             let before = clock.monotonic();
-            denials.keep([ADA].into_iter(), 1, &refusal(wait));
+            keep(&denials, &[ADA], 1, &refusal(wait));
             while denials.find(&[ADA], 1).is_some() {
                 std::hint::spin_loop();
             }

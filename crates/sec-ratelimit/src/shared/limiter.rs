@@ -244,6 +244,14 @@ impl SharedLimiter {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn remembers(&self, subjects: &[Subject<'_>], cost: u64) -> bool {
+        matches!(
+            self.unless_remembered(subjects, cost),
+            Err(LimitError::Refused(_))
+        )
+    }
+
     fn request_unless_remembered(
         &self,
         request: RequestView<'_>,
@@ -265,6 +273,7 @@ impl SharedLimiter {
 
     async fn taken(&self, wanted: &Wanted) -> Result<(Decision, Held), LimitError> {
         let cost = wanted.ask.cost;
+        let marks = self.0.denials.marks(wanted.targets());
         let asked = match &self.0.leases {
             None => self
                 .ask(wanted, true)
@@ -278,7 +287,8 @@ impl SharedLimiter {
         let (decision, held) = match asked {
             Ok((decision, held, remember)) => {
                 if remember && !decision.is_allowed() {
-                    self.0.denials.keep(wanted.targets(), cost, &decision);
+                    let denials = &self.0.denials;
+                    denials.keep(wanted.targets(), cost, &marks, &decision);
                 }
                 (decision, held)
             }
@@ -307,10 +317,10 @@ impl SharedLimiter {
         Ok((self.frame(wanted).decision(&given)?, given))
     }
 
-    /// Before something is given back to the subjects of a request.
-    pub(super) fn forget_refusal(&self, wanted: &Wanted) {
+    /// Something is given back to the subjects of a request.
+    pub(super) fn forget_refusals(&self, wanted: &Wanted) {
         let tiers = wanted.ask.tiers.iter();
-        self.0.denials.forget(tiers.map(|tier| &tier.digest));
+        self.0.denials.returned(tiers.map(|tier| &tier.digest));
     }
 
     pub(super) async fn settle(

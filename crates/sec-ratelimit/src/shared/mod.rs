@@ -24,6 +24,7 @@ mod redis;
 mod reservation;
 mod rule;
 mod service;
+mod state;
 mod store;
 mod stores;
 mod targets;
@@ -44,6 +45,7 @@ pub use self::redis::{RedisStore, RedisStoreBuilder, RedisStoreConfig, RedisStor
 pub use self::reservation::SharedReservation;
 pub use self::rule::SharedRule;
 pub use self::service::SharedRateLimitFuture;
+pub use self::state::StoreState;
 pub use self::store::{
     Ask, Change, Given, Hold, SharedStore, SharedTier, StoreError, StoreFuture, TierGiven,
 };

@@ -86,9 +86,8 @@ impl SharedReservation {
     }
 
     async fn settle(self, change: Change) -> Result<Decision, StoreError> {
-        if matches!(change, Change::GiveBack(1..)) {
-            self.limiter.forget_refusal(&self.wanted);
-        }
+        let gives = matches!(change, Change::GiveBack(1..));
+        let _forgetting = gives.then(|| Forgetting::new(&self.limiter, &self.wanted));
         match self.held {
             _ if change == Change::GiveBack(0) => Ok(self.decision),
             Held::Store(given) => {
@@ -120,6 +119,26 @@ impl SharedReservation {
             }
             Held::Nothing => Ok(self.decision),
         }
+    }
+}
+
+/// Forgets refusals that what is given back contradicts: those from before, and those that were made until the store
+/// had it, which nobody else knows, also where the caller goes away meanwhile.
+struct Forgetting<'a> {
+    limiter: &'a SharedLimiter,
+    wanted: &'a Wanted,
+}
+
+impl<'a> Forgetting<'a> {
+    fn new(limiter: &'a SharedLimiter, wanted: &'a Wanted) -> Self {
+        limiter.forget_refusals(wanted);
+        Self { limiter, wanted }
+    }
+}
+
+impl Drop for Forgetting<'_> {
+    fn drop(&mut self) {
+        self.limiter.forget_refusals(self.wanted);
     }
 }
 

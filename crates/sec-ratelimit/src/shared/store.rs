@@ -144,6 +144,14 @@ pub enum StoreError {
     /// It did not answer in time.
     #[error("the store did not answer in time")]
     Deadline,
+    /// It is there and has not come to this request: another one held its key for too long, or all connections of
+    /// this process were taken. Counts for no
+    /// [pause](crate::SharedLimiterBuilder::breaker), which would make a queue an outage.
+    #[error("the store is busy: {0}")]
+    Busy(String),
+    /// It does not do what it is asked: a right, a password or a table is missing. Somebody has to help.
+    #[error("the store refused: {0}")]
+    Refused(String),
     /// It was not asked, because it failed before: see
     /// [`SharedLimiterBuilder::breaker`](crate::SharedLimiterBuilder::breaker).
     #[error("the store failed before and is given a pause")]

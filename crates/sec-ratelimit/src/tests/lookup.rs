@@ -237,6 +237,35 @@ async fn its_memory_is_bounded() {
     assert_eq!(plans.asked(), asked);
 }
 
+/// A small memory, and others who ask meanwhile, made one caller's look-up run many times at once.
+#[tokio::test]
+async fn what_is_coming_is_never_pushed_out_and_few_run_at_once() {
+    let world = World::new();
+    let plans = Plans::new(0);
+    let lookup = plans.lookup(&world.clock);
+    let lookup = lookup.remember(1, Duration::from_secs(60)).unwrap();
+    let ask = |account| {
+        let lookup = lookup.clone();
+        tokio::spawn(async move { lookup.limits(&account).await })
+    };
+    let waiting: Vec<_> = (100..163).flat_map(|other| [ask(1), ask(other)]).collect();
+    while plans.asked() < 64 {
+        tokio::task::yield_now().await;
+    }
+    // Nobody else is looked up until one of them has ended, not even after all are forgotten.
+    assert_eq!(lookup.limits(&200).await, Err(LookupError::Busy));
+    lookup.forget(&1);
+    assert_eq!(lookup.limits(&1).await, Err(LookupError::Busy));
+    assert_eq!(plans.asked(), 64);
+    plans.answers.add_permits(100);
+    for task in waiting {
+        assert_eq!(task.await.unwrap(), Ok(Limits::all(5)));
+    }
+    assert_eq!(lookup.callers(), 1);
+    assert_eq!(lookup.limits(&200).await, Ok(Limits::all(5)));
+    assert_eq!((plans.asked(), lookup.callers()), (65, 1));
+}
+
 /// What is missing further out is loud, and never means "no limit".
 #[tokio::test]
 async fn without_the_layer_a_tier_that_asks_is_a_500() {

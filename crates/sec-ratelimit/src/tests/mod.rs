@@ -17,6 +17,8 @@ mod log_in;
 mod lookup;
 mod own_limits;
 #[cfg(feature = "shared")]
+mod returned;
+#[cfg(feature = "shared")]
 mod shared_config;
 mod stack;
 #[cfg(any(feature = "postgres", feature = "redis"))]

@@ -70,6 +70,11 @@ impl SharedLimiter {
                 Err(error) => failed = Some(error),
             }
         }
+        if matches!(change, Change::GiveBack(_)) {
+            for key in &keys {
+                leases.forget_refusal(key);
+            }
+        }
         if let Some(error) = failed {
             return Err(error);
         }

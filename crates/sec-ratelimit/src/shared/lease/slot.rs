@@ -174,6 +174,11 @@ impl Slot {
         })
     }
 
+    /// Something was given back.
+    pub(super) fn forget_refusal(&mut self) {
+        self.refused = None;
+    }
+
     pub(super) fn refusal(&self, need: u64, now: u64) -> Option<TierGiven> {
         let refusal = self.refused.as_ref()?;
         if refusal.need != need || now >= refusal.until {

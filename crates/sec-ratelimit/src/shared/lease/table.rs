@@ -215,6 +215,13 @@ impl Leases {
         }
     }
 
+    /// Something was given back to a key, here or at the store.
+    pub(super) fn forget_refusal(&self, key: &LeaseKey) {
+        if let Some(slot) = self.lock().find(key) {
+            slot.forget_refusal();
+        }
+    }
+
     /// How many units of a key are here.
     pub(super) fn held(&self, key: &LeaseKey, now: u64) -> u64 {
         self.lock().find(key).map_or(0, |slot| slot.held(now))

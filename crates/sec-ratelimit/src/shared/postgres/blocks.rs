@@ -161,10 +161,15 @@ fn read(rows: &[Row]) -> Option<BlockChanges> {
             shown: shown.and_then(prefix_of),
         }))
     };
+    // One record that somebody else wrote keeps nobody from the others.
+    let entries: Vec<_> = rows.iter().filter_map(entry).collect();
+    let unreadable = rows.len().saturating_sub(entries.len());
     Some(BlockChanges {
-        entries: rows.iter().map(entry).collect::<Option<_>>()?,
+        entries,
         next: natural(head, 0)?,
         more: head.try_get(1).ok()?,
         lost: head.try_get(2).ok()?,
+        epoch: natural(head, 11)?,
+        unreadable: u64::try_from(unreadable).unwrap_or(u64::MAX),
     })
 }

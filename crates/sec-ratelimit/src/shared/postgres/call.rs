@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use deadpool_postgres::tokio_postgres::Row;
 use deadpool_postgres::tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
-use super::connections::Parameters;
+use super::connections::{Parameters, short_of};
 use crate::Answer;
 use crate::digest::Digest;
 use crate::shared::SharedRule;
@@ -116,9 +116,10 @@ impl Call {
     }
 }
 
-/// The time until the deadline in whole milliseconds, at least one: 0 would mean for ever.
+/// For how long a statement waits for a lock, in whole milliseconds: three quarters of the time until the deadline, and at
+/// least one; 0 would mean for ever.
 pub(super) fn patience(deadline: Instant) -> i32 {
-    let left = deadline.saturating_duration_since(Instant::now());
+    let left = short_of(deadline, 2).saturating_duration_since(Instant::now());
     i32::try_from(left.as_millis().saturating_add(1)).unwrap_or(i32::MAX)
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -26,11 +27,18 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(super) struct Connections {
     pool: Pool,
     connect_within: Duration,
+    answers: Answers,
 }
+
+/// How many statements the server has answered, with an error or without: whether it works while somebody waits.
+type Answers = Arc<AtomicU64>;
 
 /// A connection in the hands of one request. It goes back to the pool once its statement has ended, and
 /// is closed when it is dropped before: the next statement would wait behind this one.
-pub(super) struct Connection(Option<Client>);
+pub(super) struct Connection {
+    client: Option<Client>,
+    answers: Answers,
+}
 
 /// Why a statement failed, and whether its connection can be used again.
 struct Fault {
@@ -46,6 +54,7 @@ impl Connections {
         Self {
             pool,
             connect_within,
+            answers: Answers::default(),
         }
     }
 
@@ -55,9 +64,22 @@ impl Connections {
         let pool = self.pool.clone();
         let limit = deadline.checked_add(self.connect_within);
         let limit = limit.unwrap_or(deadline);
-        let got = Detached::new(async move { timeout_at(limit.into(), pool.get()).await });
-        match got.await {
-            Ok(Ok(client)) => Ok(Connection(Some(client))),
+        let before = self.answers.load(Ordering::Relaxed);
+        let mut got = Detached::new(async move { timeout_at(limit.into(), pool.get()).await });
+        // After those who wait for a lock, with a connection each.
+        let early = timeout_at(short_of(deadline, 1).into(), &mut got).await;
+        let got = match early {
+            Ok(got) => got,
+            Err(_) if self.answers.load(Ordering::Relaxed) != before => {
+                return Err(StoreError::Busy("all connections are taken".into()));
+            }
+            Err(_) => got.await,
+        };
+        match got {
+            Ok(Ok(client)) => Ok(Connection {
+                client: Some(client),
+                answers: self.answers.clone(),
+            }),
             Ok(Err(PoolError::Backend(error))) => Err(Fault::of(error).error),
             Ok(Err(error)) => Err(StoreError::Unreachable(error.to_string())),
             Err(_) => Err(StoreError::Deadline),
@@ -115,7 +137,7 @@ impl Connection {
     }
 
     fn client(&self) -> Result<&Client, Fault> {
-        self.0.as_ref().ok_or(Fault {
+        self.client.as_ref().ok_or(Fault {
             error: StoreError::Unreachable("the connection is closed".into()),
             in_order: false,
         })
@@ -130,10 +152,20 @@ impl Connection {
             .as_ref()
             .map_or_else(|fault| fault.in_order, |_| true)
         {
-            drop(self.0.take()); // into the pool
+            self.answers.fetch_add(1, Ordering::Relaxed);
+            drop(self.client.take()); // into the pool
         }
         answer.map_err(|fault| fault.error)
     }
+}
+
+/// All of the time until the deadline but so many eighths: a queue has to say so before its caller gives up, who would
+/// take it for a server that does not answer.
+pub(super) fn short_of(deadline: Instant, eighths: u32) -> Instant {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let eighth = left.checked_div(8).unwrap_or_default();
+    let short = eighth.saturating_mul(eighths);
+    deadline.checked_sub(short).unwrap_or(deadline)
 }
 
 fn cut_off(deadline: Instant) -> tokio::time::Instant {
@@ -174,7 +206,7 @@ impl<T: Send + 'static> Drop for Detached<T> {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if let Some(client) = self.0.take() {
+        if let Some(client) = self.client.take() {
             drop(Client::take(client));
         }
     }
@@ -199,8 +231,11 @@ impl Fault {
 
 fn meaning(answer: &DbError) -> StoreError {
     let (code, message) = (answer.code(), answer.message());
-    if [SqlState::QUERY_CANCELED, SqlState::LOCK_NOT_AVAILABLE].contains(code) {
+    if *code == SqlState::QUERY_CANCELED {
         return StoreError::Deadline;
+    }
+    if *code == SqlState::LOCK_NOT_AVAILABLE {
+        return StoreError::Busy("others hold what is asked for".into());
     }
     let unmade = [
         SqlState::UNDEFINED_FUNCTION,
@@ -208,9 +243,17 @@ fn meaning(answer: &DbError) -> StoreError {
         SqlState::INVALID_SCHEMA_NAME,
     ];
     if unmade.contains(code) {
-        return StoreError::Answer(format!(
+        return StoreError::Refused(format!(
             "{message}: call `PostgresStore::migrate` once, or run what `PostgresStore::migrations` says"
         ));
+    }
+    let lacking = [
+        SqlState::INSUFFICIENT_PRIVILEGE,
+        SqlState::INVALID_CATALOG_NAME,
+    ];
+    // 28: who asks is not let in.
+    if lacking.contains(code) || code.code().starts_with("28") {
+        return StoreError::Refused(format!("{message} ({})", code.code()));
     }
     if is_elsewhere(answer) {
         return StoreError::Unreachable(message.to_owned());

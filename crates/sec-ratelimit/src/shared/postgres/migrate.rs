@@ -28,6 +28,8 @@ const STEPS: [(u32, &str, &str); 2] = [
 /// How long the steps may take, waiting for another process that makes them included.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+const LEAST_PAUSE: Duration = Duration::from_millis(100);
+
 impl PostgresStore {
     /// Makes the schema, or brings it up to date; where it is, changes nothing. Call it when the service
     /// starts, in each process: only one makes the schema, the others wait for it.
@@ -61,6 +63,25 @@ impl PostgresStore {
         script.extend(steps.into_iter().map(|step| step.sql));
         let connection = self.inner.connections.get_patiently().await?;
         connection.execute(script, deadline).await
+    }
+
+    /// [`migrate`](Self::migrate), again after each `pause` (at least 100 ms) until it succeeds: for a task that the
+    /// host spawns, so that a service which started without its Postgres shares its limits once that is there.
+    /// What keeps it from succeeding is a warning, each reason once in a row; that it did at last is told too.
+    pub async fn migrate_until_done(&self, pause: Duration) {
+        let pause = pause.max(LEAST_PAUSE);
+        let mut last = None;
+        while let Err(error) = self.migrate().await {
+            let why = error.to_string();
+            if last.as_ref() != Some(&why) {
+                tracing::warn!(target: "sec", schema = %self.inner.schema, %error, "limits have no schema yet");
+                last = Some(why);
+            }
+            tokio::time::sleep(pause).await;
+        }
+        if last.is_some() {
+            tracing::info!(target: "sec", schema = %self.inner.schema, "limits have their schema");
+        }
     }
 
     /// The last step that was made, 0 without any.

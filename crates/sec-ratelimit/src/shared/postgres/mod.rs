@@ -29,7 +29,8 @@ use super::store::{Ask, Change, Given, Hold, SharedStore, StoreError, StoreFutur
 /// them or from none. Nothing is asked twice: after a failure nobody knows whether the units were taken.
 ///
 /// **Before the first decision** the schema has to be there: [`migrate`](Self::migrate) makes it, or
-/// whoever runs [`migrations`](Self::migrations). Without it a decision fails with an error that says so,
+/// whoever runs [`migrations`](Self::migrations); [`migrate_until_done`](Self::migrate_until_done) tries until there is a
+/// server. Without it a decision fails with an error that says so,
 /// which is a store error like any other: the limiter's [fallback](crate::Fallback) decides.
 ///
 /// # What is lost, and what is not
@@ -38,6 +39,9 @@ use super::store::{Ask, Change, Given, Hold, SharedStore, StoreError, StoreFutur
 /// them anew, and in return a decision waits for no disk. A clean restart keeps them. When the server's
 /// clock is set back, windows last longer by as much. Blocks ([`BlockStore`](crate::BlockStore)) are in
 /// logged tables and survive all three.
+///
+/// The tables are this store's alone: a row in which somebody else wrote numbers that no limit has is an error of
+/// each decision on its key, until it is deleted.
 ///
 /// # What a decision costs
 ///
@@ -49,7 +53,8 @@ use super::store::{Ask, Change, Given, Hold, SharedStore, StoreError, StoreFutur
 ///   before it. Where that is too few, count everybody by a [`Limiter`](crate::Limiter) in memory, with a share
 ///   of the limit per process.
 /// - A connection carries one decision at a time; with all of them busy a request waits for one, as long
-///   as its deadline lets it. The limiter's [memory of
+///   as its deadline lets it, and is then decided by the fallback; a queue, here or for a key, is
+///   [`StoreError::Busy`] and begins no pause. The limiter's [memory of
 ///   refusals](crate::SharedLimiterBuilder::remember_refusals) spares the server whoever is at the limit.
 /// - A key takes 250 to 400 bytes of table and index; an [exact log](crate::ExactLog) 16 more per instant, a
 ///   [bounded window](crate::BoundedWindow) 250 more.
@@ -74,12 +79,14 @@ use super::store::{Ask, Change, Given, Hold, SharedStore, StoreError, StoreFutur
 ///
 /// ```no_run
 /// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
-/// use std::sync::Arc;
+/// use std::{sync::Arc, time::Duration};
 /// use sec_ratelimit::{Fallback, Key, PostgresStore, Quota, SharedLimiter};
 ///
 /// let store = PostgresStore::builder("postgres://service@db.internal/service").build()?;
 /// if let Err(error) = store.migrate().await {
 ///     tracing::warn!(%error, "limits are local until the store is there");
+///     let store = store.clone();
+///     tokio::spawn(async move { store.migrate_until_done(Duration::from_secs(5)).await });
 /// }
 /// let limiter = SharedLimiter::builder("api", Arc::new(store), vec![7; 32]) // a secret of the deployment
 ///     .tier("caller", Quota::per_minute(100), Key::principal().or_ip())

@@ -1,4 +1,4 @@
--- One step on a list of blocks.
+-- One step on a list of blocks. What is not of this script's making counts as not there.
 -- KEYS: the list's first and last number, its records by number, by when they go, and their text.
 -- ARGV: operation, then as below. Times are microseconds of the server's clock.
 -- A record is `<kept until> <ends> <manual> <wide> <count> <address>`, or `<kept until> lifted`.
@@ -8,11 +8,26 @@ local meta, numbers, ends, records = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local op = ARGV[1]
 local whole = function(number) return string.format('%.0f', number) end
 
+-- A key of another type would be an error for ever: such a list is begun anew.
+for index, kind in ipairs({'hash', 'zset', 'zset', 'hash'}) do
+  local is = redis.call('TYPE', KEYS[index]).ok
+  if is ~= kind and is ~= 'none' then
+    redis.call('DEL', meta, numbers, ends, records)
+    break
+  end
+end
+
+local function number_of(name)
+  local number = tonumber(redis.call('HGET', meta, name) or 0) or 0
+  if number >= 0 and number < 9007199254740992 then return math.floor(number) end
+  return 0
+end
+
 local function read(text)
   local kept, rest = string.match(text or '', '^(%d+) (.+)$')
   kept = tonumber(kept or 0)
   if kept <= now then return nil end
-  local r = {kept = kept}
+  local r = {kept = kept, lifted = rest == 'lifted'}
   local till, manual, wide, count, shown = string.match(rest, '^(%d+) (%d) (%d) (%d+) (%S+)$')
   if till then
     r.till, r.manual, r.wide = tonumber(till), manual, wide
@@ -36,7 +51,7 @@ local function write(digest, kept, text)
   while redis.call('ZCARD', ends) >= tonumber(ARGV[2]) do
     remove(redis.call('ZRANGE', ends, 0, 0)[1])
   end
-  local last = tonumber(redis.call('HGET', meta, 'last') or 0)
+  local last = number_of('last')
   local number = math.max(last + 1, now)
   if last == 0 then redis.call('HSET', meta, 'begun', whole(number)) end
   redis.call('HSET', meta, 'last', whole(number))
@@ -75,22 +90,28 @@ if op == 'lift' then
   return 1
 end
 
--- ARGV: since, how many. Answer: next, whether there is more, whether the list was lost, and per entry its
--- digest and `<rest> <memory> <manual> <wide> <count> <address>`, or nothing where it was lifted.
+-- The run of this server: each start is another one, and so is each server. Unknown where a role may not ask.
+local function epoch()
+  local info = redis.pcall('INFO', 'server')
+  return type(info) == 'string' and string.match(info, 'run_id:(%x%x%x%x%x%x%x%x%x%x%x%x)') or '0'
+end
+
+-- ARGV: since, how many. Answer: next, whether there is more, whether the list was lost, the epoch, and per entry its
+-- digest and `<rest> <memory> <manual> <wide> <count> <address>`, nothing where it was lifted, `-` where it cannot be read.
 local since, most = tonumber(ARGV[2]), tonumber(ARGV[3])
-local begun = tonumber(redis.call('HGET', meta, 'begun') or 0)
-local last = tonumber(redis.call('HGET', meta, 'last') or 0)
+local begun, last = number_of('begun'), number_of('last')
 local lost = since ~= 0 and (since < begun or since > last)
 if lost then since = 0 end
 local rows = redis.call('ZRANGEBYSCORE', numbers, '(' .. whole(since), '+inf', 'WITHSCORES', 'LIMIT', 0, most + 1)
 local more = #rows > 2 * most
-local answer = {whole(last), more and '1' or '0', lost and '1' or '0'}
+local answer = {whole(last), more and '1' or '0', lost and '1' or '0', epoch()}
 for index = 1, math.min(#rows, 2 * most), 2 do
   local digest = rows[index]
-  local r = read(redis.call('HGET', records, digest))
-  if r then
-    local text = ''
-    if r.till then
+  local record = redis.call('HGET', records, digest)
+  local r = read(record)
+  if r or record and not string.match(record, '^%d+ ') then
+    local text = r and r.lifted and '' or '-'
+    if r and r.till then
       local rest = whole(math.max(r.till - now, 0))
       text = table.concat({rest, whole(r.kept - now), r.manual, r.wide, whole(r.count), r.shown}, ' ')
     end

@@ -96,34 +96,40 @@ const LONGEST: u64 = 100 * 366 * 24 * 60 * 60 * 1_000_000;
 
 fn read(answer: Value) -> Option<BlockChanges> {
     let words = Vec::<String>::from_redis_value(answer).ok()?;
-    let (head, rows) = words.split_first_chunk::<3>()?;
-    let [next, more, lost] = head;
+    let (head, rows) = words.split_first_chunk::<4>()?;
+    let [next, more, lost, epoch] = head;
     let (rows, []) = rows.as_chunks::<2>() else {
         return None;
     };
-    let entries = rows.iter().map(|[digest, text]| {
-        let digest = unhex(digest)?;
-        if text.is_empty() {
-            return Some(BlockChange::Lifted(digest));
-        }
-        let mut words = text.split(' ');
-        let mut word = || words.next();
-        Some(BlockChange::Put(SharedBlock {
-            digest,
-            rest: word()?.parse().ok()?,
-            memory: word()?.parse().ok()?,
-            manual: word()? == "1",
-            wide: word()? == "1",
-            count: word()?.parse().ok()?,
-            shown: prefix_of(word()?),
-        }))
-    });
+    // One record that somebody else wrote keeps nobody from the others.
+    let entries: Vec<_> = rows.iter().filter_map(entry).collect();
+    let unreadable = rows.len().saturating_sub(entries.len());
     Some(BlockChanges {
-        entries: entries.collect::<Option<_>>()?,
+        entries,
         next: next.parse().ok()?,
         more: more == "1",
         lost: lost == "1",
+        epoch: u64::from_str_radix(epoch, 16).unwrap_or(0),
+        unreadable: u64::try_from(unreadable).unwrap_or(u64::MAX),
     })
+}
+
+fn entry([digest, text]: &[String; 2]) -> Option<BlockChange> {
+    let digest = unhex(digest)?;
+    if text.is_empty() {
+        return Some(BlockChange::Lifted(digest));
+    }
+    let mut words = text.split(' ');
+    let mut word = || words.next();
+    Some(BlockChange::Put(SharedBlock {
+        digest,
+        rest: word()?.parse().ok()?,
+        memory: word()?.parse().ok()?,
+        manual: word()? == "1",
+        wide: word()? == "1",
+        count: word()?.parse().ok()?,
+        shown: prefix_of(word()?),
+    }))
 }
 
 fn hex([low, high]: Digest) -> String {

@@ -55,6 +55,7 @@ impl From<Fault> for StoreError {
         match fault {
             Fault::Lane(error) => error,
             Fault::Server(error) if is_broken(&error) => Self::Unreachable(error.to_string()),
+            Fault::Server(error) if is_refusal(&error) => Self::Refused(error.to_string()),
             Fault::Server(error) => Self::Answer(error.to_string()),
         }
     }
@@ -85,6 +86,12 @@ async fn send(
 
 fn is_unknown_script(error: &RedisError) -> bool {
     kind(error) == Some(ServerErrorKind::NoScript)
+}
+
+/// A password or a right is missing.
+fn is_refusal(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::AuthenticationFailed
+        || matches!(error.code(), Some("NOAUTH" | "NOPERM" | "WRONGPASS"))
 }
 
 fn is_broken(error: &RedisError) -> bool {

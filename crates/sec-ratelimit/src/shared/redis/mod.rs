@@ -54,6 +54,12 @@ use super::store::{Ask, Change, Given, Hold, SharedStore, StoreError, StoreFutur
 /// What Redis loses is lost: a restart without persistence, a fail-over, or an eviction under
 /// `maxmemory` starts counters anew. Give limits an instance with `maxmemory-policy noeviction`, or
 /// one of the `volatile` policies. When the server's clock is set back, windows last longer by as much.
+///
+/// The keys are this store's alone. What somebody else writes there counts as nothing where it is no state of a counter,
+/// and as what it says where it is: one that lies in the future refuses until then, or until
+/// [`reset`](crate::SharedLimiter::reset). Of [blocks](crate::BlockStore), records that cannot be read are
+/// [passed over](crate::BanSharingState::unreadable). That the server went back to a snapshot is seen by its `run_id`: a role
+/// of restricted rights needs `INFO` for it.
 #[derive(Debug)]
 pub struct RedisStore {
     servers: Servers,

@@ -10,6 +10,30 @@ use super::server::Server;
 use crate::bans::{is_blocked, process, provoke};
 use crate::blocks::{soon, until};
 
+/// A snapshot goes back to before a block, and what is written during the outage comes above its number.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_block_that_a_snapshot_does_not_have_is_written_again() {
+    let mut server = Server::start();
+    let (here, there) = (process(redis(&server)), process(redis(&server)));
+    provoke(&here, "192.0.2.1");
+    until("heard", || async { is_blocked(&there, "192.0.2.1") }).await;
+    let () = server.ask(&["SAVE"]);
+    provoke(&here, "192.0.2.2");
+    until("heard", || async { is_blocked(&there, "192.0.2.2") }).await;
+    // So that both have read to above what the snapshot has.
+    provoke(&there, "192.0.2.3");
+    until("heard", || async { is_blocked(&here, "192.0.2.3") }).await;
+    server.kill();
+    until("noticed", || async { here.sharing().unwrap().failed > 0 }).await;
+    provoke(&here, "192.0.2.4");
+    server.restart();
+    until("written", || async { here.sharing().unwrap().pending == 0 }).await;
+    let newcomer = process(redis(&server));
+    for client in ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"] {
+        until(client, || async { is_blocked(&newcomer, client) }).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scripts_that_were_flushed_are_brought_again() {
     let server = Server::start();
@@ -85,4 +109,44 @@ fn nth(number: u64) -> SharedBlock {
         manual: false,
         wide: false,
     }
+}
+
+/// Somebody else's records and keys: the exchange went no further than the first of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn garbage_in_a_list_keeps_nobody_from_the_rest() {
+    let server = Server::start();
+    let (here, there) = (process(redis(&server)), process(redis(&server)));
+    provoke(&here, "192.0.2.1");
+    until("heard", || async { is_blocked(&there, "192.0.2.1") }).await;
+    let key = |part: &str| format!("sec:v1:blocks:{{web}}:{part}");
+    let (numbers, records) = (key("n"), key("r"));
+    let last: String = server.ask(&["HGET", &key("m"), "last"]);
+    let digest: Vec<String> = server.ask(&["HKEYS", &records]);
+    // Neither a lift of the block that is there, nor a record.
+    let far = "9000000000000000";
+    for (name, text) in [
+        (&*digest[0], format!("{far} lifter")),
+        ("no digest", format!("{far} lifted")),
+        (
+            "0000000000000001000000000000000f",
+            format!("{far} {far} 0 0 99999999999 -"),
+        ),
+        ("0000000000000001000000000000000a", "what?".to_owned()),
+    ] {
+        let () = server.ask(&["HSET", &records, name, &text]);
+        let () = server.ask(&["ZADD", &numbers, &last, name]);
+        let () = server.ask(&["ZINCRBY", &numbers, "1", name]);
+    }
+    provoke(&here, "192.0.2.2");
+    until("heard", || async { is_blocked(&there, "192.0.2.2") }).await;
+    assert!(is_blocked(&there, "192.0.2.1"));
+    let state = there.sharing().unwrap();
+    assert!(state.unreadable >= 4 && state.failed == 0, "{state:?}");
+    // A key of another type, and numbers that are none.
+    let () = server.ask(&["SET", &numbers, "mine"]);
+    provoke(&here, "192.0.2.3");
+    until("heard", || async { is_blocked(&there, "192.0.2.3") }).await;
+    let () = server.ask(&["HSET", &key("m"), "last", "many", "begun", "inf"]);
+    provoke(&here, "192.0.2.4");
+    until("heard", || async { is_blocked(&there, "192.0.2.4") }).await;
 }

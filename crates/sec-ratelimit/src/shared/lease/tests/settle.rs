@@ -154,3 +154,17 @@ async fn a_reset_ends_the_lease() {
     setup.advance(LIFE).await;
     assert_eq!(remaining(&limiter).await, 0);
 }
+
+/// What comes back to the store or to a batch ends the refusal that was remembered with the lease.
+#[tokio::test(start_paused = true)]
+async fn a_refund_ends_the_refusal_of_a_lease() {
+    for (units, cost) in [(4, 4), (2, 4), (4, 1)] {
+        let setup = Setup::new();
+        let limiter = setup.global(Quota::per(4, HOUR), units);
+        let taken = limiter.reserve(all(), cost).await.unwrap();
+        assert_eq!(admitted(&limiter, 9).await, 4 - cost);
+        taken.refund().await.unwrap();
+        assert_eq!(remaining(&limiter).await, cost);
+        assert_eq!(admitted(&limiter, 9).await, cost, "{units} {cost}");
+    }
+}

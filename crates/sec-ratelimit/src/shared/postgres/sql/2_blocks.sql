@@ -139,12 +139,13 @@ END
 $fn$;
 
 -- What changed after a number, oldest first; the last row, without a digest, says where to go on.
--- STABLE, so that list and records are of one moment.
+-- STABLE, so that list and records are of one moment. A server that starts may have gone back to a backup, and a
+-- replica that was promoted may have missed something: the start of the server is the epoch.
 CREATE OR REPLACE FUNCTION {schema}.block_changes_1(name text, since bigint, most integer)
 RETURNS TABLE (
     next bigint, more boolean, lost boolean,
     digest uuid, lifted boolean, rest bigint, memory bigint, manual boolean, wide boolean,
-    count bigint, shown text
+    count bigint, shown text, epoch bigint
 ) LANGUAGE plpgsql STABLE AS $fn$
 #variable_conflict use_variable
 DECLARE
@@ -183,6 +184,7 @@ BEGIN
     END LOOP;
     next := CASE WHEN more THEN told ELSE final END;
     digest := NULL;
+    epoch := (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint;
     RETURN NEXT;
 END
 $fn$;
