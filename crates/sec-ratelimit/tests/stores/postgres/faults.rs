@@ -107,8 +107,9 @@ async fn a_role_without_rights_is_refused() {
 async fn a_queue_is_no_outage() {
     let server = shared();
     let name = super::schema_name();
+    // Locks go by the key, whatever the schema: the prefix keeps other tests' keys apart.
     let store = PostgresStore::builder(server.url()).schema(&name);
-    let store = made(store.connections(2)).await;
+    let store = made(store.prefix(&name).connections(2)).await;
     let limiter = hasty(store, 3);
     limiter.check(ada(), 1).await.unwrap();
     let other = server.client().await;
@@ -192,7 +193,8 @@ async fn a_key_that_another_session_locks_holds_up_nobody_else() {
     let server = shared();
     let name = super::schema_name();
     let url = format!("{}?application_name={name}", server.url());
-    let store = made(PostgresStore::builder(url).schema(&name).connections(2)).await;
+    let store = PostgresStore::builder(url).schema(&name);
+    let store = made(store.prefix(&name).connections(2)).await;
     let limiter = hasty(store, u32::MAX);
     limiter.check(ada(), 1).await.unwrap();
     let other = server.client().await;
