@@ -1,5 +1,6 @@
 //! The task that tells other processes of blocks, and hears of theirs.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::bans::Inner;
 use super::outbox::{Next, Outbox};
-use super::table::Share;
+use super::table::{Share, Standing};
+use crate::digest::Digest;
 use crate::shared::{BlockChange, BlockStore, StoreError, StoreFuture};
 
 /// Carries [shared blocks](crate::Bans::shared) between this process and the store: spawn
@@ -118,7 +120,7 @@ impl BanFollower {
         }
     }
 
-    async fn put(&self, digest: crate::digest::Digest) -> Result<(), StoreError> {
+    async fn put(&self, digest: Digest) -> Result<(), StoreError> {
         let (table, rules) = (&self.bans.table, &self.bans.rules);
         let Some(block) = table.tell(digest, self.bans.now(), rules) else {
             return Ok(());
@@ -130,6 +132,8 @@ impl BanFollower {
     }
 
     async fn read(&mut self) -> Result<(), StoreError> {
+        // What the store has, read from its beginning; `None` while only news are read.
+        let mut has: Option<HashSet<Digest>> = None;
         loop {
             let (list, since) = (&self.outbox.list, self.cursor);
             let changes = self
@@ -143,19 +147,26 @@ impl BanFollower {
                 continue;
             }
             // What was written before anything was read may be lost as well, and no cursor tells.
-            let lost = changes.lost || (since == 0 && self.bans.table.any_open());
-            if lost {
-                self.outbox.write_all();
+            if changes.lost || (since == 0 && self.bans.table.any_open()) {
+                has.get_or_insert_default();
             }
             for change in &changes.entries {
                 self.hear(change);
+                if let Some(has) = &mut has
+                    && self.is_as_here(change)
+                {
+                    has.insert(key_of(change));
+                }
             }
             self.outbox.count_unreadable(changes.unreadable);
             self.cursor = changes.next;
             if !changes.more {
                 self.outbox.was_read();
                 // What was lost is written at once, and not only at the next poll.
-                return if lost { self.write().await } else { Ok(()) };
+                return match has {
+                    Some(has) => self.write_what_is_missing(&has).await,
+                    None => Ok(()),
+                };
             }
             if changes.next <= since && !changes.lost {
                 return Err(StoreError::Answer("the changes do not go on".into()));
@@ -163,11 +174,35 @@ impl BanFollower {
         }
     }
 
+    /// Not what the store has: somebody may lift that at this moment, and it would return.
+    async fn write_what_is_missing(&self, has: &HashSet<Digest>) -> Result<(), StoreError> {
+        for part in self.bans.table.own(self.bans.now()) {
+            for digest in part.into_iter().filter(|digest| !has.contains(digest)) {
+                let put = self.put(digest).await;
+                // The rest is written later, with whatever else waits then.
+                put.inspect_err(|_| self.outbox.write_all())?;
+            }
+        }
+        self.write().await
+    }
+
+    /// Whether the store's record of a key says what stands here, after it was heard.
+    fn is_as_here(&self, change: &BlockChange) -> bool {
+        const NEARLY: Duration = Duration::from_secs(1);
+        let BlockChange::Put(block) = change else {
+            return true;
+        };
+        match self.bans.table.standing(block.digest, self.bans.now()) {
+            Standing::Blocked(rest, _) => {
+                Duration::from_nanos(rest) <= Duration::from_micros(block.rest) + NEARLY
+            }
+            Standing::Free | Standing::Ended => true,
+        }
+    }
+
     fn hear(&self, change: &BlockChange) {
         let (bans, now) = (&self.bans, self.bans.now());
-        let (BlockChange::Put(crate::SharedBlock { digest, .. }) | BlockChange::Lifted(digest)) =
-            change;
-        if self.outbox.is_being_lifted(*digest) {
+        if self.outbox.is_being_lifted(key_of(change)) {
             return;
         }
         match change {
@@ -213,6 +248,13 @@ impl BanFollower {
             }
             _ => {}
         }
+    }
+}
+
+fn key_of(change: &BlockChange) -> Digest {
+    match change {
+        BlockChange::Put(block) => block.digest,
+        BlockChange::Lifted(digest) => *digest,
     }
 }
 
