@@ -194,7 +194,8 @@ impl BanFollower {
         };
         match self.bans.table.standing(block.digest, self.bans.now()) {
             Standing::Blocked(rest, _) => {
-                Duration::from_nanos(rest) <= Duration::from_micros(block.rest) + NEARLY
+                let there = Duration::from_micros(block.rest);
+                Duration::from_nanos(rest) <= there.saturating_add(NEARLY)
             }
             Standing::Free | Standing::Ended => true,
         }
