@@ -50,8 +50,7 @@ use super::store::{Ask, Change, Given, Hold, SharedStore, StoreError, StoreFutur
 ///   writes nothing.
 /// - **One key, one decision at a time.** A tier that counts everybody is such a key: a few thousand
 ///   decisions per second at most, however many connections there are, each of which waits for the one
-///   before it. Where that is too few, count everybody by a [`Limiter`](crate::Limiter) in memory, with a share
-///   of the limit per process.
+///   before it. Where that is too few, [lease](crate::Lease) the tier that counts everybody.
 /// - A connection carries one decision at a time; with all of them busy a request waits for one, as long
 ///   as its deadline lets it, and is then decided by the fallback; a queue, here or for a key, is
 ///   [`StoreError::Busy`] and begins no pause. The limiter's [memory of
