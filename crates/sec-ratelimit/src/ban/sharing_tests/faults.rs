@@ -2,6 +2,21 @@
 
 use super::*;
 
+/// Somebody may lift at this moment what the store has: written again, it would return.
+#[tokio::test(start_paused = true)]
+async fn the_first_read_writes_nothing_again_that_the_store_has() {
+    let world = World::new();
+    let here = world.process();
+    // Before the task has read anything.
+    provoke(&here, at("192.0.2.1")).unwrap();
+    exchange().await;
+    assert_eq!(here.sharing().unwrap().written, 1);
+    // What the store lost is written again, once.
+    world.lose_everything();
+    exchange().await;
+    assert_eq!(here.sharing().unwrap().written, 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_begins_and_is_lifted_in_an_outage_is_exchanged_after_it() {
     let world = World::new();
