@@ -1,7 +1,9 @@
 //! Limits in memory beside governor and `tower_governor`, in one run: `cargo bench --bench limits`.
 //!
-//! Keys are addresses in an order that no cache guesses. With two threads each candidate's figure is the time of both
-//! threads' calls, divided by the calls of one.
+//! Keys are addresses in an order that no cache guesses. Each candidate decides on all of them once before its rounds are
+//! measured, so that it finds its table where its own use of it left it; the candidates take turns a few times. The group
+//! that says so has them take turns round by round instead: each finds the caches full of the others' tables. With two
+//! threads each candidate's figure is the time of both threads' calls, divided by the calls of one.
 #![allow(
     missing_docs,
     unsafe_code,
@@ -65,7 +67,8 @@ static ALLOCATOR: Counting = Counting;
 /// Tables only, so that counting costs a request nothing.
 const LARGE: usize = 16 * 1024;
 const SECOND: Duration = Duration::from_secs(1);
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 3;
+const TURNS: usize = 5;
 const CALLS: usize = 500_000;
 const FEW: usize = 8;
 
@@ -73,9 +76,10 @@ fn main() {
     memory();
     for keys in [1_000, 1_000_000] {
         for threads in [1, 2] {
-            decisions(keys, threads);
+            decisions(keys, threads, Caches::Own);
         }
     }
+    decisions(1_000_000, 1, Caches::Others);
     group("the layer around a handler: admission", layers(false));
     group("the layer around a handler: denial", layers(true));
 }
@@ -117,7 +121,14 @@ fn memory() {
 
 type Decide = Box<dyn Fn(IpAddr) -> bool + Sync>;
 
-fn decisions(keys: usize, threads: usize) {
+/// What a candidate finds in the caches.
+#[derive(Clone, Copy, PartialEq)]
+enum Caches {
+    Own,
+    Others,
+}
+
+fn decisions(keys: usize, threads: usize, caches: Caches) {
     let mut order: Vec<IpAddr> = (0..keys).map(address).collect();
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     for at in (1..order.len()).rev() {
@@ -182,15 +193,35 @@ fn decisions(keys: usize, threads: usize) {
         assert!(without < FEW);
     }
     let mut times = vec![Vec::new(); candidates.len()];
-    for round in 0..=ROUNDS {
+    let (turns, rounds) = match caches {
+        Caches::Own => (TURNS, ROUNDS),
+        Caches::Others => (TURNS * ROUNDS, 1),
+    };
+    for turn in 0..turns {
         for ((_, admitted, decide), times) in candidates.iter().zip(&mut times) {
-            let time = run(&order, threads, round, *admitted, decide);
-            if round > 0 {
-                times.push(time);
+            if caches == Caches::Own {
+                assert!(order.iter().filter(|ip| decide(**ip) != *admitted).count() < FEW);
+            }
+            for round in 0..rounds {
+                times.push(run(
+                    &order,
+                    threads,
+                    turn * rounds + round,
+                    *admitted,
+                    decide,
+                ));
             }
         }
     }
-    println!("\none decision, {keys} keys, {threads} thread(s)");
+    print!("\none decision, {keys} keys, {threads} thread(s)");
+    println!(
+        "{}",
+        if caches == Caches::Own {
+            ""
+        } else {
+            ", caches full of the others"
+        }
+    );
     let mut first = 0.0;
     for ((name, _, _), times) in candidates.iter().zip(&mut times) {
         times.sort_by(f64::total_cmp);

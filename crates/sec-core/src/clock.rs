@@ -104,7 +104,8 @@ impl CoarseClock {
     fn read(&self) -> u64 {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
         let (seconds, rest) = (time.tv_sec.cast_unsigned(), time.tv_nsec.cast_unsigned());
-        seconds.saturating_mul(1_000_000_000).saturating_add(rest)
+        // Since the machine was started: enough for 584 years.
+        seconds.wrapping_mul(1_000_000_000).wrapping_add(rest)
     }
 
     #[cfg(not(target_os = "linux"))]

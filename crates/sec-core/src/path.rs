@@ -93,10 +93,12 @@ impl PathRules {
 
     /// Whether the layer applies to this path, given without its query.
     #[must_use]
+    #[inline]
     pub fn applies(&self, path: &str) -> bool {
-        if self.include.is_empty() && self.exclude.is_empty() {
-            return true;
-        }
+        self.include.is_empty() && self.exclude.is_empty() || self.applies_to(path)
+    }
+
+    fn applies_to(&self, path: &str) -> bool {
         if doubt(path).is_some() {
             return true;
         }

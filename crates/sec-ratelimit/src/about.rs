@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use sec_core::Clock;
 
-use crate::decision::Policies;
+use crate::policies::{Policies, PolicySet};
 use crate::{Statistics, Tier};
 
 #[derive(Clone)]
 pub(crate) struct About {
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) policies: Arc<Policies>,
+    pub(crate) policies: Arc<PolicySet>,
     /// The tiers that only the caller can exhaust.
     pub(crate) own: Arc<[Box<str>]>,
     /// The first tier whose key no layer can make.
@@ -25,13 +25,13 @@ impl About {
     pub(crate) fn new<'a>(
         tiers: impl Iterator<Item = &'a Tier> + Clone,
         clock: Arc<dyn Clock>,
-        policies: &Arc<Policies>,
+        policies: &Policies,
         statistics: Option<&Statistics>,
     ) -> Self {
         let own = tiers.clone().filter(|tier| !tier.key.is_shared());
         Self {
             clock,
-            policies: policies.clone(),
+            policies: policies.mine(),
             own: own.map(|tier| tier.name.as_str().into()).collect(),
             given: tiers.clone().position(|tier| tier.key.is_given()),
             by_route: tiers.clone().any(|tier| tier.key.has_route()),

@@ -69,7 +69,7 @@ impl Limiter {
             .find(|known| known.tier.name == tier)
             .ok_or(SubjectError::NoSuchTier)?;
         let target = Target {
-            digest: subject.digest(self.0.seed)?,
+            digest: subject.digest(&self.0.seed)?,
             limit: subject.limit(),
         };
         Ok(self.0.amend(tier, &target, used))

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use sec_core::{Clock, SystemClock};
 
-use crate::decision::{MAX_TIERS, Policies};
+use crate::decision::MAX_TIERS;
 use crate::digest::Seed;
+use crate::policies::Policies;
 use crate::quota::Algorithm;
 use crate::store::{FastTable, Packed, Table, bytes_for, fast_bytes_for};
 use crate::tables::{Tables, TierTable};
 use crate::time::{COARSE_FROM, Time};
-use crate::{ConfigError, ConfigErrorKind, Key, Limiter, Quota, Statistics, Tier};
+use crate::{ConfigError, ConfigErrorKind, Key, Limiter, OnExceed, Quota, Statistics, Tier};
 
 /// Builds a [`Limiter`]: its tiers, its memory and its clock.
 #[derive(Clone, Debug)]
@@ -130,17 +131,15 @@ impl LimiterBuilder {
     /// is unusable or taken, or a number is outside of its range.
     pub fn build(self) -> Result<Limiter, ConfigError> {
         let algorithms = self.algorithms()?;
-        let tables: Vec<_> = self
-            .tiers
-            .iter()
-            .zip(&algorithms)
-            .map(|(tier, algorithm)| {
-                let (keys, packed) = self.rooms(tier, algorithm);
-                let fast = packed.map(|packed| FastTable::new(self.keys(tier), packed));
-                (Table::new(keys, *algorithm), fast)
-            })
-            .collect();
-        let unlocked = tables.iter().any(|(_, fast)| fast.is_some());
+        let mut fast = None;
+        let mut tables = Vec::with_capacity(self.tiers.len());
+        for (tier, algorithm) in self.tiers.iter().zip(&algorithms) {
+            let (keys, packed) = self.rooms(tier, algorithm);
+            // There is one only where the tier is the only one.
+            fast = packed.map(|packed| FastTable::new(self.keys(tier), packed));
+            tables.push(Table::new(keys, *algorithm));
+        }
+        let unlocked = fast.is_some();
         // Digests of the one never leave the process, unless they are veiled.
         let (seed, veil) = if unlocked {
             let seed = Seed::quick();
@@ -161,16 +160,19 @@ impl LimiterBuilder {
         let statistics = self
             .statistics
             .then(|| Statistics::over(self.tiers.iter(), &policies));
+        let refuses = |tier: &Tier| tier.on_exceed == OnExceed::Refuse;
+        let plain = unlocked && self.tiers.iter().all(refuses);
         let tiers = self.tiers.into_iter().zip(algorithms).zip(tables);
         Ok(Limiter(Arc::new(Tables {
             tiers: tiers
-                .map(|((tier, algorithm), (table, fast))| TierTable {
+                .map(|((tier, algorithm), table)| TierTable {
                     tier,
                     algorithm,
                     table,
-                    fast,
                 })
                 .collect(),
+            fast,
+            plain,
             policies,
             statistics,
             seed,

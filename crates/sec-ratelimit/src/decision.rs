@@ -1,15 +1,13 @@
 //! What a limiter decided, tier by tier.
 
 use std::fmt;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
 use smallvec::SmallVec;
 
 use crate::Standing;
-use crate::digest::Seed;
+use crate::policies::{Policy, PolicySet};
 
 /// How many tiers one decision can hold.
 pub(crate) const MAX_TIERS: usize = 8;
@@ -27,32 +25,8 @@ pub(crate) type PerTier<T> = SmallVec<[T; 3]>;
 /// Making one allocates nothing for up to three tiers, and its clone costs one reference count; above
 /// three, each is one allocation.
 pub struct Decision {
-    pub(crate) policies: Arc<Policies>,
+    pub(crate) policies: Arc<PolicySet>,
     pub(crate) tiers: PerTier<TierState>,
-}
-
-/// The tiers of a limiter as its decisions know them.
-#[derive(Debug)]
-pub(crate) struct Policies {
-    each: Box<[Policy]>,
-    /// `RateLimit-Policy` where no key has a limit of its own and none is told.
-    pub(crate) field: Option<HeaderValue>,
-    /// What partition keys are told under, where the identities in a [`TierState`] must not leave.
-    pub(crate) veil: Option<Seed>,
-}
-
-/// What does not change from request to request.
-#[derive(Debug)]
-pub(crate) struct Policy {
-    pub(crate) name: Box<str>,
-    /// The name as a String of a structured field.
-    pub(crate) item: Box<str>,
-    /// What events call the key.
-    pub(crate) key: Box<str>,
-    /// The units per window, where a key has no limit of its own.
-    pub(crate) quota: u64,
-    pub(crate) window: Duration,
-    pub(crate) demanding_only: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,13 +37,43 @@ pub(crate) struct TierState {
     /// Tells one key from another, within the process.
     pub(crate) partition: u64,
     pub(crate) verdict: Verdict,
-    pub(crate) demanding_only: bool,
-    pub(crate) shared: bool,
+    pub(crate) marks: Marks,
+}
+
+/// What else is to be known of a tier, as a whole word: a state is copied often, and a processor that reads
+/// at once what was just written byte by byte waits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Marks(u64);
+
+impl Marks {
+    const DEMANDING: u64 = 1;
+    const SHARED: u64 = 2;
+
+    #[inline]
+    pub(crate) fn demanding(demands: bool) -> Self {
+        Self(u64::from(demands).wrapping_mul(Self::DEMANDING))
+    }
+
+    /// Counted together with other keys, or by a fallback.
+    #[inline]
+    pub(crate) fn shared_if(self, shared: bool) -> Self {
+        Self(self.0 | u64::from(shared).wrapping_mul(Self::SHARED))
+    }
 }
 
 impl TierState {
+    #[inline]
     pub(crate) fn refuses(&self) -> bool {
-        !self.demanding_only && self.verdict != Verdict::Admitted
+        !self.demands_only() && self.verdict != Verdict::Admitted
+    }
+
+    #[inline]
+    pub(crate) fn demands_only(&self) -> bool {
+        self.marks.0 & Marks::DEMANDING != 0
+    }
+
+    fn is_shared(&self) -> bool {
+        self.marks.0 & Marks::SHARED != 0
     }
 }
 
@@ -163,10 +167,18 @@ impl Decision {
         self.refusing().map(|(policy, _)| &*policy.name)
     }
 
+    /// The index of the tier that refused, if no other did.
+    pub(crate) fn only_violated(&self) -> Option<usize> {
+        let mut refusing = self.tiers.iter().enumerate();
+        let mut next = || refusing.find(|(_, tier)| tier.refuses());
+        let (index, _) = next()?;
+        next().is_none().then_some(index)
+    }
+
     /// The exhausted tiers that [demand](crate::OnExceed::Demand) more instead of refusing.
     pub fn demands(&self) -> impl Iterator<Item = &str> {
         self.each()
-            .filter(|(_, tier)| tier.demanding_only && tier.verdict != Verdict::Admitted)
+            .filter(|(_, tier)| tier.demands_only() && tier.verdict != Verdict::Admitted)
             .map(|(policy, _)| &*policy.name)
     }
 
@@ -181,7 +193,7 @@ impl Decision {
     /// answer and its fallback decided.
     #[must_use]
     pub fn degraded(&self) -> bool {
-        self.each().any(|(_, tier)| tier.shared)
+        self.each().any(|(_, tier)| tier.is_shared())
     }
 
     /// All tiers in their order, those which only demand included.
@@ -207,7 +219,7 @@ impl Decision {
 
     pub(crate) fn strictest(&self) -> Option<(&Policy, &TierState)> {
         self.each()
-            .filter(|(_, tier)| !tier.demanding_only)
+            .filter(|(_, tier)| !tier.demands_only())
             .min_by_key(|(_, tier)| {
                 let wait = match tier.verdict {
                     Verdict::Impossible => u64::MAX,
@@ -220,25 +232,6 @@ impl Decision {
                     std::cmp::Reverse(tier.standing.reset),
                 )
             })
-    }
-}
-
-impl Policies {
-    pub(crate) fn new(each: impl Iterator<Item = Policy>, veil: Option<Seed>) -> Arc<Self> {
-        let each: Box<[Policy]> = each.collect();
-        Arc::new(Self {
-            field: crate::headers::policies(&each),
-            each,
-            veil,
-        })
-    }
-}
-
-impl Deref for Policies {
-    type Target = [Policy];
-
-    fn deref(&self) -> &[Policy] {
-        &self.each
     }
 }
 

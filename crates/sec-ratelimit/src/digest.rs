@@ -107,14 +107,14 @@ impl Seed {
 
     /// The digest of a key that is this one word, if the seed is quick.
     #[inline]
-    pub(crate) fn of_word(self, word: u64) -> Option<Digest> {
+    pub(crate) fn of_word(&self, word: u64) -> Option<Digest> {
         (self.2 == Mode::Quick).then(|| [self.permute(word); 2])
     }
 
     /// A permutation of the words: Even and Mansour's, with the two rounds of the mixer "moremur"
     /// (Evensen, 2019).
     #[inline]
-    fn permute(self, word: u64) -> u64 {
+    fn permute(&self, word: u64) -> u64 {
         let mut x = word ^ self.0;
         x = (x ^ (x >> 27)).wrapping_mul(0x3c79_ac49_2ba7_b653);
         x = (x ^ (x >> 33) ^ self.1).wrapping_mul(0x1c69_b3f7_4ac4_ae35);

@@ -12,7 +12,8 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
-use crate::decision::{Policy, TierState};
+use crate::decision::TierState;
+use crate::policies::Policy;
 use crate::{Decision, Quota};
 
 /// Which header fields answers carry.
@@ -103,7 +104,7 @@ impl Fields {
             return decision.policies.field.clone();
         }
         let mut list = List::default();
-        for (policy, tier) in decision.each().filter(|(_, tier)| !tier.demanding_only) {
+        for (policy, tier) in decision.each().filter(|(_, tier)| !tier.demands_only()) {
             list.policy(policy, tier.quota);
             self.partition(&mut list, decision, tier);
         }
@@ -115,7 +116,7 @@ impl Fields {
         let mut list = List::default();
         let refused = !decision.is_allowed();
         let wait = decision.retry_after();
-        for (policy, tier) in decision.each().filter(|(_, tier)| !tier.demanding_only) {
+        for (policy, tier) in decision.each().filter(|(_, tier)| !tier.demands_only()) {
             if refused && tier.verdict == crate::decision::Verdict::Admitted {
                 continue; // its `t` says nothing about when to come back
             }
@@ -128,7 +129,11 @@ impl Fields {
             // Retry-After should not precede `t` (draft, section 6): nor does it then.
             let until = wait.map_or(until, |wait| until.min(crate::quota::nanos(wait)));
             let until = seconds(Duration::from_nanos(until));
-            list.item(policy, *b";r=", standing.remaining, *b";t=", until);
+            list.next();
+            list.push(&policy.remaining);
+            list.number(standing.remaining);
+            list.push(";t=");
+            list.number(until);
             self.partition(&mut list, decision, tier);
         }
         list.value()
@@ -155,7 +160,7 @@ pub(crate) fn lengthen_retry_after(inner: &Decision, outer: &Decision, headers: 
     };
     let used_up = outer
         .each()
-        .filter(|(_, tier)| !tier.demanding_only && tier.standing.remaining == 0)
+        .filter(|(_, tier)| !tier.demands_only() && tier.standing.remaining == 0)
         .map(|(_, tier)| tier.standing.next);
     let Some(next) = used_up.max() else { return };
     let told = headers.get(RETRY_AFTER).and_then(|value| {
@@ -190,24 +195,26 @@ struct List(SmallVec<[u8; 128]>);
 
 impl List {
     fn policy(&mut self, policy: &Policy, quota: u64) {
-        let window = seconds(policy.window).max(1);
-        self.item(policy, *b";q=", quota, *b";w=", window);
+        self.next();
+        for text in ["\"", &policy.name, "\";q="] {
+            self.push(text);
+        }
+        self.number(quota);
+        self.push(";w=");
+        self.number(seconds(policy.window).max(1));
     }
 
-    fn item(&mut self, policy: &Policy, first: [u8; 3], one: u64, second: [u8; 3], two: u64) {
+    fn next(&mut self) {
         if !self.0.is_empty() {
             self.push(", ");
         }
-        self.push(&policy.item);
-        self.parameter(first, one);
-        self.parameter(second, two);
     }
 
-    fn parameter(&mut self, name: [u8; 3], number: u64) {
-        self.0.extend(name);
+    fn number(&mut self, number: u64) {
         self.push(itoa::Buffer::new().format(number.min(Quota::MAX)));
     }
 
+    #[inline]
     fn push(&mut self, text: &str) {
         self.0.extend_from_slice(text.as_bytes());
     }

@@ -280,7 +280,7 @@ impl Key {
         request: RequestView<'_>,
     ) -> Result<Digest, MissingLayer> {
         if self.is_ip()
-            && let Some(digest) = Part::of_group(ctx.client_group()).alone(seed)
+            && let Some(digest) = Part::of_group(ctx.client_group()).alone(&seed)
         {
             return Ok(digest);
         }

@@ -1,13 +1,14 @@
 //! The limiter: several tiers in one decision, as plain functions.
 
+mod requests;
+
 use std::fmt;
 use std::sync::Arc;
 
-use sec_core::{RequestContext, RequestView};
-
 use crate::about::About;
+use crate::decision::TierState;
 use crate::quota::nanos;
-use crate::tables::{Tables, Target, Targets, TierTable};
+use crate::tables::{Tables, Target, Targets};
 use crate::{
     Answer, Decision, LimitError, Refused, Reservation, Statistics, Subject, SubjectError,
 };
@@ -75,10 +76,32 @@ impl Limiter {
         subjects: impl AsRef<[Subject<'a>]>,
         cost: u64,
     ) -> Result<Decision, LimitError> {
-        let targets = self.targets(subjects.as_ref())?;
+        let subjects = subjects.as_ref();
+        if let [subject] = subjects
+            && self.0.plain
+        {
+            let target = self.target(subject)?;
+            if let Some(state) = self.0.take_alone(&target, cost) {
+                let checked = self.checked(state, cost);
+                self.count_checked(&checked);
+                return checked;
+            }
+        }
+        let targets = self.targets(subjects)?;
         let decision = self.0.decide(&targets, cost, true);
         self.count(&decision);
         Refused::unless_allowed(decision, cost).map_err(LimitError::Refused)
+    }
+
+    /// The decision of the only tier.
+    #[inline]
+    fn checked(&self, only: TierState, cost: u64) -> Result<Decision, LimitError> {
+        let refuses = only.refuses();
+        let decision = self.0.decision(only);
+        if refuses {
+            return Err(LimitError::Refused(Refused::new(decision, cost)));
+        }
+        Ok(decision)
     }
 
     /// Takes `cost` like [`check`](Self::check), and answers nothing but whether it fitted. The
@@ -101,16 +124,19 @@ impl Limiter {
     /// # Errors
     ///
     /// [`SubjectError`] when the subjects do not fit the tiers; nothing was taken then.
-    #[inline]
+    // Else a subject is written to memory, to be read again at once.
+    #[inline(always)]
     pub fn take<'a>(
         &self,
         subjects: impl AsRef<[Subject<'a>]>,
         cost: u64,
     ) -> Result<Answer, SubjectError> {
         let subjects = subjects.as_ref();
-        if let ([subject], 1, None) = (subjects, self.0.tiers.len(), &self.0.statistics) {
-            let target = self.target(subject)?;
-            if let Some(answer) = self.0.answer(&target, cost) {
+        if let ([subject], true, None) = (subjects, self.0.plain, &self.0.statistics)
+            && subject.limit().is_none()
+        {
+            let [key, place] = subject.digest(&self.0.seed)?;
+            if let Some(answer) = self.0.answer(key, place, cost) {
                 return Ok(answer);
             }
         }
@@ -161,121 +187,6 @@ impl Limiter {
         reserved
     }
 
-    /// [`check`](Self::check) with the keys taken from a request.
-    ///
-    /// # Errors
-    ///
-    /// As [`reserve_request`](Self::reserve_request).
-    pub fn check_request<'a>(
-        &self,
-        request: impl Into<RequestView<'a>>,
-        cost: u64,
-    ) -> Result<Decision, LimitError> {
-        let request = request.into();
-        let ctx = RequestContext::of(request.extensions).map_err(LimitError::Missing)?;
-        let checked = self.check_uncounted(ctx, request, cost);
-        match &checked {
-            Ok(decision) => self.count(decision),
-            Err(error) => self.count_refused(error),
-        }
-        checked
-    }
-
-    /// [`check_request`](Self::check_request) for who has looked the context up, and counts it himself.
-    #[inline]
-    pub(crate) fn check_uncounted(
-        &self,
-        ctx: &RequestContext,
-        request: RequestView<'_>,
-        cost: u64,
-    ) -> Result<Decision, LimitError> {
-        let targets = self.request_targets(ctx, request)?;
-        let decision = self.0.decide(&targets, cost, true);
-        Refused::unless_allowed(decision, cost).map_err(LimitError::Refused)
-    }
-
-    /// [`reserve`](Self::reserve) with the keys taken from a request, as the layer does it: a `&Request`,
-    /// its `&Parts` or a [`RequestView`]. What a layer would do besides is the handler's to do: tell the trail of a
-    /// refusal ([`Refused::report`]), and the client how it stands ([`Fields::write`](crate::Fields::write)).
-    ///
-    /// ```
-    /// use http::{HeaderMap, request::Parts};
-    /// use sec_core::{Problem, RequestContext};
-    /// use sec_ratelimit::{Fields, LimitError, Limiter};
-    ///
-    /// /// A handler's: nothing is generated for who has used up their units.
-    /// fn generate(limiter: &Limiter, request: &Parts) -> Result<(HeaderMap, String), Problem> {
-    ///     let taken = limiter.reserve_request(request, 4_000).map_err(|error| {
-    ///         if let (LimitError::Refused(refused), Some(ctx)) =
-    ///             (&error, RequestContext::get(&request.extensions))
-    ///         {
-    ///             refused.report(ctx, "/generate"); // the event, coalesced
-    ///         }
-    ///         Problem::from(error) // 429 with `Retry-After`
-    ///     })?;
-    ///     let text = String::from("…"); // the model's work
-    ///     let after = taken.commit_actual(1_234);
-    ///     let mut headers = HeaderMap::new();
-    ///     Fields::IETF.write(&after, &mut headers); // `RateLimit-Policy` and `RateLimit`
-    ///     Ok((headers, text))
-    /// }
-    /// # use sec_ratelimit::{Key, Quota};
-    /// # let tokens = Quota::per(10_000, std::time::Duration::from_secs(3600));
-    /// # let limiter = Limiter::builder().tier("tokens", tokens, Key::ip()).build()?;
-    /// # let (mut parts, ()) = http::Request::new(()).into_parts();
-    /// # parts.extensions.insert(RequestContext::builder().build());
-    /// # let (headers, _) = generate(&limiter, &parts).unwrap();
-    /// # assert!(headers.contains_key("ratelimit"));
-    /// # for _ in 0..2 { generate(&limiter, &parts).unwrap(); }
-    /// # for _ in 0..3 { let _ = generate(&limiter, &parts); }
-    /// # assert!(generate(&limiter, &parts).is_err());
-    /// # Ok::<(), sec_ratelimit::ConfigError>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`check`](Self::check), and [`LimitError::Missing`] when the request has no context, or
-    /// its caller was never resolved and a key or a limit asks for them.
-    pub fn reserve_request<'a>(
-        &self,
-        request: impl Into<RequestView<'a>>,
-        cost: u64,
-    ) -> Result<Reservation, LimitError> {
-        let request = request.into();
-        let ctx = RequestContext::of(request.extensions).map_err(LimitError::Missing)?;
-        let reserved = self.reserve_uncounted(ctx, request, cost);
-        self.count_reserved(&reserved);
-        reserved
-    }
-
-    /// [`reserve_request`](Self::reserve_request) for who has looked the context up, and counts it
-    /// himself.
-    pub(crate) fn reserve_uncounted(
-        &self,
-        ctx: &RequestContext,
-        request: RequestView<'_>,
-        cost: u64,
-    ) -> Result<Reservation, LimitError> {
-        let targets = self.request_targets(ctx, request)?;
-        self.reserve_targets(targets, cost)
-    }
-
-    /// [`peek`](Self::peek) with the keys taken from a request.
-    ///
-    /// # Errors
-    ///
-    /// [`LimitError::Missing`], as [`reserve_request`](Self::reserve_request).
-    pub fn peek_request<'a>(
-        &self,
-        request: impl Into<RequestView<'a>>,
-        cost: u64,
-    ) -> Result<Decision, LimitError> {
-        let request = request.into();
-        let ctx = RequestContext::of(request.extensions).map_err(LimitError::Missing)?;
-        let targets = self.request_targets(ctx, request)?;
-        Ok(self.0.decide(&targets, cost, false))
-    }
-
     /// What its functions and layers admitted and refused, if it
     /// [counts](crate::LimiterBuilder::statistics).
     #[must_use]
@@ -294,6 +205,14 @@ impl Limiter {
     fn count(&self, decision: &Decision) {
         if let Some(statistics) = &self.0.statistics {
             statistics.record(decision, false, None);
+        }
+    }
+
+    #[inline]
+    fn count_checked(&self, checked: &Result<Decision, LimitError>) {
+        match checked {
+            Ok(decision) => self.count(decision),
+            Err(error) => self.count_refused(error),
         }
     }
 
@@ -369,25 +288,9 @@ impl Limiter {
     #[inline]
     fn target(&self, subject: &Subject<'_>) -> Result<Target, SubjectError> {
         Ok(Target {
-            digest: subject.digest(self.0.seed)?,
+            digest: subject.digest(&self.0.seed)?,
             limit: subject.limit(),
         })
-    }
-
-    fn request_targets(
-        &self,
-        ctx: &RequestContext,
-        request: RequestView<'_>,
-    ) -> Result<Targets, LimitError> {
-        if let [only] = &*self.0.tiers {
-            return Ok(Targets::from_slice(&[only.target(
-                self.0.seed,
-                ctx,
-                request,
-            )?]));
-        }
-        let target = |tier: &TierTable| tier.target(self.0.seed, ctx, request);
-        self.targets_by(self.0.tiers.iter().map(target))
     }
 
     /// At most one allocation, where collecting does not know beforehand how many there will be.

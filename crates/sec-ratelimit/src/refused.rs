@@ -55,8 +55,12 @@ impl Refused {
         if decision.is_allowed() {
             Ok(decision)
         } else {
-            Err(Self(Arc::new(Inner { decision, cost })))
+            Err(Self::new(decision, cost))
         }
+    }
+
+    pub(crate) fn new(decision: Decision, cost: u64) -> Self {
+        Self(Arc::new(Inner { decision, cost }))
     }
 
     /// What was decided.
@@ -124,19 +128,31 @@ pub(crate) fn report(
 impl From<&Refused> for Problem {
     fn from(refused: &Refused) -> Self {
         let decision = refused.decision();
-        let names: Vec<_> = decision.violated().map(serde_json::Value::from).collect();
-        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS)
-            .with_type(TYPE, "The assigned quota is exceeded")
-            .with("violated-policies", names);
-        match decision.retry_after() {
-            Some(wait) => problem
-                .with_detail("Wait before trying again.")
-                .with_header(RETRY_AFTER, HeaderValue::from(seconds(wait).max(1))),
-            None => problem.with_detail(
+        let Some(wait) = decision.retry_after() else {
+            return exceeded(decision.violated()).with_detail(
                 "The request asks for more than the quota can ever hold; repeating it cannot succeed.",
-            ),
-        }
+            );
+        };
+        let problem = match decision.only_violated() {
+            Some(index) => decision.policies.refusal(index).cloned(),
+            None => None,
+        };
+        problem
+            .unwrap_or_else(|| exhausted(decision.violated()))
+            .with_header(RETRY_AFTER, HeaderValue::from(seconds(wait).max(1)))
     }
+}
+
+/// A refusal by these policies, to which only the time to wait is to be added.
+pub(crate) fn exhausted<'a>(violated: impl IntoIterator<Item = &'a str>) -> Problem {
+    exceeded(violated).with_detail("Wait before trying again.")
+}
+
+fn exceeded<'a>(violated: impl IntoIterator<Item = &'a str>) -> Problem {
+    let names: Vec<_> = violated.into_iter().map(serde_json::Value::from).collect();
+    Problem::new(StatusCode::TOO_MANY_REQUESTS)
+        .with_type(TYPE, "The assigned quota is exceeded")
+        .with("violated-policies", names)
 }
 
 impl From<Refused> for Problem {

@@ -13,6 +13,7 @@ use sec_core::{EventKind, OnRefusal, PathRules, Problem, RequestContext, Request
 
 use crate::about::About;
 use crate::ban::Hook;
+use crate::decision::TierState;
 use crate::headers::{lengthen_retry_after, seconds};
 use crate::key::route;
 use crate::refused::report;
@@ -124,11 +125,14 @@ impl<L> Settings<L> {
     }
 
     fn refuse(&self, refused: Refused, view: RequestView<'_>) -> Response<Bytes> {
-        let decision = refused.decision().clone();
-        let mut response = refuse(&*self.on_refusal, refused, view);
-        self.fields.write(&decision, response.headers_mut());
-        self.spread(&decision, response.headers_mut());
-        response.extensions_mut().insert(decision);
+        let mut response = refuse(&*self.on_refusal, refused.clone(), view);
+        let decision = refused.decision();
+        self.fields.write(decision, response.headers_mut());
+        self.spread(decision, response.headers_mut());
+        let extensions = response.extensions_mut();
+        // Should a hook have left one, it is not of this limiter.
+        let _ = extensions.remove::<Decision>();
+        extensions.get_or_insert_with(|| decision.clone());
         response
     }
 
@@ -151,40 +155,13 @@ impl<L> Settings<L> {
         self.count_if.as_ref().is_none_or(|counts| counts(parts))
     }
 
-    /// Tells the client how it stands, and leaves the decision with the response, unless a limiter
-    /// further in was stricter.
-    pub(crate) fn finish(&self, decision: Decision, parts: &mut Parts) {
-        self.finish_with(told(decision), parts);
-    }
-
-    /// [`finish`](Self::finish) with extensions that hold the decision.
-    fn finish_with(&self, told: Extensions, parts: &mut Parts) {
-        let Some(decision) = told.get::<Decision>() else {
-            return;
-        };
-        if !self.shadow {
-            self.fields.write(decision, &mut parts.headers);
-            if let Some(inner) = parts.extensions.get::<Decision>() {
-                lengthen_retry_after(inner, decision, &mut parts.headers);
-            }
-        }
-        if parts.extensions.is_empty() {
-            parts.extensions = told;
-            return;
-        }
-        let stricter =
-            |inner: &Decision| !inner.is_allowed() || inner.remaining() < decision.remaining();
-        if !parts.extensions.get::<Decision>().is_some_and(stricter) {
-            parts.extensions.extend(told);
+    /// What is told to clients.
+    pub(crate) fn tell(&self) -> Tell {
+        Tell {
+            fields: self.fields,
+            shadow: self.shadow,
         }
     }
-}
-
-/// Extensions for the response: a decision is large, and moved seldom this way.
-fn told(decision: Decision) -> Extensions {
-    let mut told = Extensions::new();
-    told.insert(decision);
-    told
 }
 
 impl Settings {
@@ -198,62 +175,139 @@ impl Settings {
         let Some((cost, ctx)) = self.cost(view)? else {
             return Ok(None);
         };
-        match self.take(ctx, view, cost) {
-            Ok((decision, taken)) => {
-                self.record(&decision, view);
-                request.extensions_mut().insert(decision);
-                Ok(Some(Settle {
-                    settings: self.clone(),
-                    taken,
-                }))
+        let taken = match self.take(ctx, view, cost) {
+            Ok(taken) => taken,
+            Err(error) => return self.turn_away(error, cost, request).map(|()| None),
+        };
+        let extensions = request.extensions_mut();
+        Ok(Some(match taken {
+            Taken::Alone(state) => {
+                // Two decisions made where they stay: a copy of one costs more.
+                extensions.get_or_insert_with(|| self.limiter.0.decision(state));
+                let mut told = Extensions::new();
+                told.get_or_insert_with(|| self.limiter.0.decision(state));
+                Settle::ForGood(self.tell(), told)
             }
-            Err(error) => self.turn_away(error, cost, request).map(|()| None),
-        }
+            Taken::ForGood(decision) => {
+                let told = told(decision.clone());
+                extensions.insert(decision);
+                Settle::ForGood(self.tell(), told)
+            }
+            Taken::Reserved(reservation) => {
+                extensions.insert(reservation.decision().clone());
+                Settle::Reserved(self.clone(), reservation)
+            }
+        }))
     }
 
+    #[inline]
     fn take(
         &self,
         ctx: &RequestContext,
         view: RequestView<'_>,
         cost: u64,
-    ) -> Result<(Decision, Taken), LimitError> {
+    ) -> Result<Taken, LimitError> {
         if self.count_if.is_some() {
             let reservation = self.limiter.reserve_uncounted(ctx, view, cost)?;
-            let decision = reservation.decision().clone();
-            return Ok((decision, Taken::Reserved(Box::new(reservation))));
+            self.record(reservation.decision(), view);
+            return Ok(Taken::Reserved(Box::new(reservation)));
         }
         // What nothing gives back needs no reservation.
+        if !self.counts_somewhere()
+            && let Some(state) = self.limiter.take_alone(ctx, view, cost)?
+        {
+            return if state.refuses() {
+                let decision = self.limiter.0.decision(state);
+                Err(LimitError::Refused(Refused::new(decision, cost)))
+            } else {
+                Ok(Taken::Alone(state))
+            };
+        }
         let decision = self.limiter.check_uncounted(ctx, view, cost)?;
-        let told = told(decision.clone());
-        Ok((decision, Taken::ForGood(told)))
+        self.record(&decision, view);
+        Ok(Taken::ForGood(decision))
+    }
+
+    fn counts_somewhere(&self) -> bool {
+        self.about.statistics.is_some() || self.statistics.is_some()
     }
 }
 
-/// What is left to do once the head of the response is there.
-pub(crate) struct Settle {
-    settings: Arc<Settings>,
-    taken: Taken,
+/// What was taken.
+enum Taken {
+    /// From the only tier, which stands so.
+    Alone(TierState),
+    ForGood(Decision),
+    Reserved(Box<Reservation>),
 }
 
-enum Taken {
-    /// With the decision.
-    ForGood(Extensions),
-    Reserved(Box<Reservation>),
+/// What is left to do once the head of the response is there.
+pub(crate) enum Settle {
+    /// To tell of a decision.
+    ForGood(Tell, Extensions),
+    /// To give back what does not count.
+    Reserved(Arc<Settings>, Box<Reservation>),
 }
 
 impl OnResponse for Settle {
     fn on_response(self, parts: &mut Parts) {
-        let Self { settings, taken } = self;
-        match taken {
-            Taken::ForGood(told) => settings.finish_with(told, parts),
-            Taken::Reserved(reservation) if settings.counts(parts) => {
-                let decision = reservation.decision().clone();
-                reservation.commit();
-                settings.finish(decision, parts);
+        match self {
+            Self::ForGood(tell, told) => tell.with(told, parts),
+            Self::Reserved(settings, reservation) => {
+                let decision = if settings.counts(parts) {
+                    let decision = reservation.decision().clone();
+                    reservation.commit();
+                    decision
+                } else {
+                    reservation.refund()
+                };
+                settings.tell().of(decision, parts);
             }
-            Taken::Reserved(reservation) => settings.finish(reservation.refund(), parts),
         }
     }
+}
+
+/// How a client is told where it stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Tell {
+    fields: Fields,
+    shadow: bool,
+}
+
+impl Tell {
+    /// Tells the client how it stands, and leaves the decision with the response, unless a limiter
+    /// further in was stricter.
+    pub(crate) fn of(self, decision: Decision, parts: &mut Parts) {
+        self.with(told(decision), parts);
+    }
+
+    /// [`of`](Self::of) with extensions that hold the decision.
+    fn with(self, told: Extensions, parts: &mut Parts) {
+        let Some(decision) = told.get::<Decision>() else {
+            return;
+        };
+        let inner = parts.extensions.get::<Decision>();
+        if !self.shadow {
+            self.fields.write(decision, &mut parts.headers);
+            if let Some(inner) = inner {
+                lengthen_retry_after(inner, decision, &mut parts.headers);
+            }
+        }
+        let stricter =
+            |inner: &Decision| !inner.is_allowed() || inner.remaining() < decision.remaining();
+        if parts.extensions.is_empty() {
+            parts.extensions = told;
+        } else if !inner.is_some_and(stricter) {
+            parts.extensions.extend(told);
+        }
+    }
+}
+
+/// Extensions for the response: a decision is large, and moved seldom this way.
+fn told(decision: Decision) -> Extensions {
+    let mut told = Extensions::new();
+    told.insert(decision);
+    told
 }
 
 impl<L: fmt::Debug> fmt::Debug for Settings<L> {

@@ -111,13 +111,13 @@ impl<'a> Subject<'a> {
     }
 
     #[inline]
-    pub(crate) fn digest(&self, seed: Seed) -> Result<Digest, SubjectError> {
+    pub(crate) fn digest(&self, seed: &Seed) -> Result<Digest, SubjectError> {
         if let [Some(SubjectPart(part)), None, ..] = self.parts
             && let Some(digest) = part.alone(seed)
         {
             return Ok(digest);
         }
-        self.digest_in_full(seed)
+        self.digest_in_full(*seed)
     }
 
     fn digest_in_full(&self, seed: Seed) -> Result<Digest, SubjectError> {
@@ -159,7 +159,7 @@ pub enum SubjectError {
 impl Part<'_> {
     /// The digest of a key that is this part and nothing else, where it is quickly known.
     #[inline]
-    pub(crate) fn alone(self, seed: Seed) -> Option<Digest> {
+    pub(crate) fn alone(self, seed: &Seed) -> Option<Digest> {
         match self {
             Self::V4(network) => seed.of_word(head(V4, network)),
             _ => None,

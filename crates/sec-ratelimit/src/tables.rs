@@ -1,11 +1,12 @@
 //! The tables of all tiers, and what is decided under their locks.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::MutexGuard;
 
 use sec_core::{RequestContext, RequestView};
 
-use crate::decision::{MAX_TIERS, PerTier, Policies, TierState, Verdict};
+use crate::decision::{MAX_TIERS, Marks, PerTier, TierState, Verdict};
 use crate::digest::{Digest, Seed, id};
+use crate::policies::Policies;
 use crate::quota::Algorithm;
 use crate::store::{Ask, FastTable, Hold, Packed, Place, Seen, Shard, Table, Take};
 use crate::tier::Tier;
@@ -15,19 +16,21 @@ use crate::{Answer, Decision, LimitError, OnExceed, Standing, Statistics};
 /// What the clones of a [`Limiter`](crate::Limiter) and its reservations share.
 pub(crate) struct Tables {
     pub(crate) tiers: Box<[TierTable]>,
-    pub(crate) policies: Arc<Policies>,
+    pub(crate) policies: Policies,
     pub(crate) statistics: Option<Statistics>,
     pub(crate) seed: Seed,
     pub(crate) time: Time,
+    /// For a limiter of one tier whose quota can be packed. The tier's own table then keeps what cannot:
+    /// callers whose own limit is too large for the packing.
+    pub(crate) fast: Option<FastTable>,
+    /// Whether that table decides, and a tier that refuses.
+    pub(crate) plain: bool,
 }
 
 pub(crate) struct TierTable {
     pub(crate) tier: Tier,
     pub(crate) algorithm: Algorithm,
     pub(crate) table: Table,
-    /// For a limiter of one tier whose quota can be packed. The other table then keeps what cannot:
-    /// callers whose own limit is too large for the packing.
-    pub(crate) fast: Option<FastTable>,
 }
 
 /// The only tier, and how it counts one request without a lock.
@@ -51,35 +54,37 @@ pub(crate) type Targets = PerTier<Target>;
 pub(crate) type Holds = PerTier<Hold>;
 
 impl Tables {
-    /// The answer alone, where one tier decides without a lock.
+    /// The answer alone, in a [plain](Self::plain) limiter.
+    pub(crate) fn answer(&self, key: u64, place: u64, cost: u64) -> Option<Answer> {
+        let table = self.fast.as_ref()?;
+        // Memory is asked before the clock, so that its answer is there or under way afterwards.
+        let sought = table.seek([key, place]);
+        let now = self.time.packed()?;
+        Some(self.time.outside(table.take(&sought, now, cost).answer))
+    }
+
+    /// How the only tier stands after a take, in a [plain](Self::plain) limiter for a key without a limit
+    /// of its own; `None` otherwise.
     #[inline]
-    pub(crate) fn answer(&self, target: &Target, cost: u64) -> Option<Answer> {
-        let (tier, table) = self.alone()?;
-        if target.limit.is_some() {
+    pub(crate) fn take_alone(&self, target: &Target, cost: u64) -> Option<TierState> {
+        if !self.plain || target.limit.is_some() {
             return None;
         }
-        // Memory is asked before the clock, so that its answer is there or under way afterwards.
+        let (tier, table) = self.alone()?;
         let sought = table.seek(target.digest);
-        let ask = Ask {
-            rule: &table.base,
-            now: self.time.packed()?,
-            cost,
-            take: tier.takes(),
-            refundable: false,
-        };
-        let answer = table.answer(&sought, &ask);
-        Some(if tier.demands() {
-            Answer::Admit
-        } else {
-            self.time.outside(answer)
+        let now = self.time.packed()?;
+        let left = table.take(&sought, now, cost);
+        Some(TierState {
+            standing: table.base.standing(left.word, now),
+            verdict: self.time.outside(left.answer).into(),
+            ..tier.state(target, left.shared)
         })
     }
 
     /// The only tier, and its table without locks.
     #[inline]
     fn alone(&self) -> Option<(&TierTable, &FastTable)> {
-        let tier = self.tiers.first()?;
-        Some((tier, tier.fast.as_ref()?))
+        Some((self.tiers.first()?, self.fast.as_ref()?))
     }
 
     #[inline]
@@ -124,9 +129,9 @@ impl Tables {
     }
 
     #[inline]
-    fn decision(&self, only: TierState) -> Decision {
+    pub(crate) fn decision(&self, only: TierState) -> Decision {
         Decision {
-            policies: self.policies.clone(),
+            policies: self.policies.mine(),
             tiers: PerTier::from_slice(&[only]),
         }
     }
@@ -150,21 +155,21 @@ impl Tables {
         let mut locked: [Option<(MutexGuard<'_, Shard>, Place)>; MAX_TIERS] =
             [const { None }; MAX_TIERS];
         let mut decision = Decision {
-            policies: self.policies.clone(),
+            policies: self.policies.mine(),
             tiers: PerTier::with_capacity(targets.len()),
         };
         for ((shard, locked), (tier, target)) in shards.into_iter().zip(&mut locked).zip(tiers()) {
-            let mut state = tier.state(target);
+            let mut state = tier.state(target, false);
             *locked = shard.map(|shard| {
                 let algorithm = tier.algorithm_for(target);
                 let place = shard.find(target.digest, now);
-                state.shared = place.overflow;
+                state.marks = state.marks.shared_if(place.overflow);
                 let answer = shard.answer(place, &algorithm, now, cost);
                 state.verdict = self.time.outside(answer).into();
                 state.standing = shard.standing(place, &algorithm, now);
                 (shard, place)
             });
-            refused |= state.verdict != Verdict::Admitted && !state.demanding_only;
+            refused |= state.refuses();
             decision.tiers.push(state);
         }
         if refused || !take {
@@ -185,7 +190,7 @@ impl Tables {
                 &algorithm,
                 now,
                 cost,
-                state.demanding_only,
+                state.demands_only(),
             );
             state.standing = shard.standing(Shard::place_of(hold), &algorithm, now);
             holds.push(hold);
@@ -224,7 +229,7 @@ impl Tables {
                 Change::GiveBack(units) => shard.give_back(&algorithm, now, *hold, units),
                 Change::TakeMore(units) => {
                     let place = shard.find(target.digest, now);
-                    let saturating = state.demanding_only;
+                    let saturating = state.demands_only();
                     let _ = shard.take(target.digest, place, &algorithm, now, units, saturating);
                 }
             }
@@ -277,8 +282,7 @@ impl Lane<'_> {
         TierState {
             standing: self.rule().standing(seen.word, self.now),
             verdict: time.outside(seen.answer).into(),
-            shared: seen.shared,
-            ..self.tier.state(target)
+            ..self.tier.state(target, seen.shared)
         }
     }
 
@@ -348,11 +352,12 @@ impl TierTable {
         Ok(Target { digest, limit })
     }
 
-    fn state(&self, target: &Target) -> TierState {
+    #[inline]
+    fn state(&self, target: &Target, shared: bool) -> TierState {
         TierState {
             quota: self.tier.quota.limit_with(target.limit),
             partition: id(target.digest),
-            demanding_only: self.demands(),
+            marks: Marks::demanding(self.demands()).shared_if(shared),
             ..TierState::default()
         }
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use sec_core::{MissingLayer, Principal, RequestContext, RequestView};
 
-use crate::decision::Policy;
 use crate::key::caller;
+use crate::policies::Policy;
 use crate::{Key, Limits, Quota};
 
 /// One tier of a [`Limiter`](crate::Limiter).
@@ -143,7 +143,7 @@ impl Tier {
     pub(crate) fn policy(&self) -> Policy {
         Policy {
             name: self.name.as_str().into(),
-            item: format!("\"{}\"", self.name).into(),
+            remaining: format!("\"{}\";r=", self.name).into(),
             key: self.key.label().into(),
             quota: self.quota.limit(),
             window: self.quota.window(),

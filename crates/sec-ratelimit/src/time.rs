@@ -66,9 +66,11 @@ impl Time {
     /// As packed states count it; `None` once it is too late for them.
     #[inline]
     pub(crate) fn packed(&self) -> Option<u64> {
-        let since = self.nanos().saturating_sub(self.origin);
-        let now = since.saturating_add(ORIGIN);
-        (now < HORIZON).then_some(now)
+        let since = match &self.source {
+            Source::Coarse(clock) => clock.nanos(),
+            Source::Given(clock) => nanos(clock.monotonic()).saturating_sub(self.origin),
+        };
+        (since < HORIZON - ORIGIN).then_some(since.wrapping_add(ORIGIN))
     }
 
     /// For what keeps its own time beside the limiter.

@@ -41,12 +41,14 @@ impl RequestContext {
     ///
     /// # Errors
     /// [`MissingLayer`], which logs that [`ContextLayer`](crate::ContextLayer) is not outside of the caller, and answers 500.
+    #[inline]
     pub fn of(extensions: &Extensions) -> Result<&Self, MissingLayer> {
         Self::get(extensions).ok_or_else(|| MissingLayer::new("sec_core::ContextLayer"))
     }
 
     /// The context of a request, where its absence is no fault.
     #[must_use]
+    #[inline]
     pub fn get(extensions: &Extensions) -> Option<&Self> {
         extensions.get()
     }
@@ -65,6 +67,7 @@ impl RequestContext {
 
     /// The client's address as limits and counters see it: /64 for IPv6 by default.
     #[must_use]
+    #[inline]
     pub fn client_group(&self) -> AddrPrefix {
         self.0.facts.client_group
     }
@@ -101,6 +104,7 @@ impl RequestContext {
 
     /// The path as it arrived: inside axum's `nest` the request's own path is already cut. Not decoded.
     #[must_use]
+    #[inline]
     pub fn path(&self) -> &str {
         self.0.facts.path()
     }

@@ -60,32 +60,39 @@ const TYPE_BASE: &str = "https://docs.rs/sec-core/latest/sec_core/problem/index.
 /// );
 /// ```
 ///
-/// Its clone is a reference count: an answer carries the problem in its extensions.
+/// Its clone is two reference counts: an answer carries the problem in its extensions.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Problem(Arc<Inner>);
+pub struct Problem {
+    content: Arc<Content>,
+    headers: Option<Arc<[(HeaderName, HeaderValue)]>>,
+}
 
-#[derive(Debug, Clone, PartialEq)]
-struct Inner {
+#[derive(Debug, Clone)]
+struct Content {
     type_uri: Cow<'static, str>,
     title: Cow<'static, str>,
     status: StatusCode,
     detail: Option<Cow<'static, str>>,
     members: Map<String, Value>,
-    headers: HeaderMap,
+    /// Where it was [prepared](Problem::prepared).
+    json: Option<Bytes>,
 }
 
 impl Problem {
     /// A problem that its status describes (`about:blank`, RFC 9457 §4.2.1).
     #[must_use]
     pub fn new(status: StatusCode) -> Self {
-        Self(Arc::new(Inner {
-            type_uri: Cow::Borrowed("about:blank"),
-            title: Cow::Borrowed(status.canonical_reason().unwrap_or("Error")),
-            status,
-            detail: None,
-            members: Map::new(),
-            headers: HeaderMap::new(),
-        }))
+        Self {
+            content: Arc::new(Content {
+                type_uri: Cow::Borrowed("about:blank"),
+                title: Cow::Borrowed(status.canonical_reason().unwrap_or("Error")),
+                status,
+                detail: None,
+                members: Map::new(),
+                json: None,
+            }),
+            headers: None,
+        }
     }
 
     /// A problem with a type of the family (see the table of this module) and its fixed title.
@@ -101,16 +108,16 @@ impl Problem {
         type_uri: impl Into<Cow<'static, str>>,
         title: impl Into<Cow<'static, str>>,
     ) -> Self {
-        let inner = self.inner();
-        inner.type_uri = type_uri.into();
-        inner.title = title.into();
+        let content = self.content();
+        content.type_uri = type_uri.into();
+        content.title = title.into();
         self
     }
 
     /// Says more about this occurrence. The caller reads it: nothing internal belongs here.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
-        self.inner().detail = Some(detail.into());
+        self.content().detail = Some(detail.into());
         self
     }
 
@@ -118,7 +125,7 @@ impl Problem {
     #[must_use]
     pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
         if !matches!(member, "type" | "title" | "status" | "detail" | "instance") {
-            let members = &mut self.inner().members;
+            let members = &mut self.content().members;
             members.insert(member.to_owned(), value.into());
         }
         self
@@ -127,45 +134,61 @@ impl Problem {
     /// Adds a header of the answer, such as `WWW-Authenticate` or `Retry-After`.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.inner().headers.append(name, value);
+        let line = (name, value);
+        self.headers = Some(match &self.headers {
+            None => Arc::new([line]),
+            Some(before) => before.iter().cloned().chain([line]).collect(),
+        });
+        self
+    }
+
+    /// Writes the JSON now, for a problem that many answers are clones of: they share its bytes. Headers can
+    /// be [added](Self::with_header) to a clone all the same; whatever else is changed undoes it.
+    #[must_use]
+    pub fn prepared(mut self) -> Self {
+        let json = self.to_json();
+        self.content().json = Some(json);
         self
     }
 
     /// The status of the answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        self.0.status
+        self.content.status
     }
 
     /// The `type` member.
     #[must_use]
     pub fn type_uri(&self) -> &str {
-        &self.0.type_uri
+        &self.content.type_uri
     }
 
     /// The `title` member.
     #[must_use]
     pub fn title(&self) -> &str {
-        &self.0.title
+        &self.content.title
     }
 
     /// The `detail` member.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
-        self.0.detail.as_deref()
+        self.content.detail.as_deref()
     }
 
     /// The extension members.
     #[must_use]
     pub fn members(&self) -> &Map<String, Value> {
-        &self.0.members
+        &self.content.members
     }
 
     /// The document of type `application/problem+json`.
     #[must_use]
     pub fn to_json(&self) -> Bytes {
         // Serialising maps and strings cannot fail; were it to, an empty object is still a problem (RFC 9457 §3).
-        serde_json::to_vec(self).map_or_else(|_| Bytes::from_static(b"{}"), Bytes::from)
+        let written = self.content.json.clone();
+        written.unwrap_or_else(|| {
+            serde_json::to_vec(self).map_or_else(|_| Bytes::from_static(b"{}"), Bytes::from)
+        })
     }
 
     /// The answer in the form that the request's `Accept` prefers: problem+json by default, a short page for
@@ -179,10 +202,12 @@ impl Problem {
     #[must_use]
     pub fn render(&self, format: Format) -> Response<Bytes> {
         let mut response = Response::new(negotiate::body(self, format));
-        *response.status_mut() = self.0.status;
+        *response.status_mut() = self.content.status;
         // A mark for outer layers: this answer is a problem already, in whatever form.
         response.extensions_mut().insert(self.clone());
         let headers = response.headers_mut();
+        // With a few of whoever refuses, such as a limit's.
+        headers.reserve(8);
         headers.insert(
             CONTENT_TYPE,
             HeaderValue::from_static(format.content_type()),
@@ -190,8 +215,8 @@ impl Problem {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(VARY, HeaderValue::from_static("accept"));
-        for (name, value) in &self.0.headers {
-            headers.append(name, value.clone());
+        for (name, value) in self.headers.iter().flat_map(|lines| &**lines) {
+            headers.append(name.clone(), value.clone());
         }
         response
     }
@@ -199,14 +224,27 @@ impl Problem {
 
 impl Problem {
     /// To be changed; nobody else has it while it is built.
-    fn inner(&mut self) -> &mut Inner {
-        Arc::make_mut(&mut self.0)
+    fn content(&mut self) -> &mut Content {
+        let content = Arc::make_mut(&mut self.content);
+        content.json = None;
+        content
+    }
+}
+
+impl PartialEq for Content {
+    /// Whether the same is said; that it is written already says nothing.
+    fn eq(&self, other: &Self) -> bool {
+        self.status == other.status
+            && self.type_uri == other.type_uri
+            && self.title == other.title
+            && self.detail == other.detail
+            && self.members == other.members
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.0.status.as_u16(), self.0.title)
+        write!(f, "{} {}", self.content.status.as_u16(), self.content.title)
     }
 }
 
@@ -215,13 +253,13 @@ impl std::error::Error for Problem {}
 impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", &self.0.type_uri)?;
-        map.serialize_entry("title", &self.0.title)?;
-        map.serialize_entry("status", &self.0.status.as_u16())?;
-        if let Some(detail) = &self.0.detail {
+        map.serialize_entry("type", &self.content.type_uri)?;
+        map.serialize_entry("title", &self.content.title)?;
+        map.serialize_entry("status", &self.content.status.as_u16())?;
+        if let Some(detail) = &self.content.detail {
             map.serialize_entry("detail", detail)?;
         }
-        for (member, value) in &self.0.members {
+        for (member, value) in &self.content.members {
             map.serialize_entry(member, value)?;
         }
         map.end()
@@ -263,6 +301,24 @@ mod tests {
         assert_eq!(response.headers()[RETRY_AFTER], "2");
         assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
         assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+    }
+
+    #[test]
+    fn a_prepared_problem_says_the_same_and_shares_its_bytes() {
+        let problem = Problem::new(StatusCode::NOT_FOUND).with("id", 7);
+        let prepared = problem.clone().prepared();
+        assert_eq!(prepared, problem);
+        let told = prepared
+            .clone()
+            .with_header(RETRY_AFTER, HeaderValue::from_static("2"));
+        assert_eq!(told.to_json(), problem.to_json());
+        assert_eq!(told.to_json().as_ptr(), prepared.to_json().as_ptr());
+        assert_ne!(problem.to_json().as_ptr(), problem.to_json().as_ptr());
+        assert_eq!(told.respond(&HeaderMap::new()).headers()[RETRY_AFTER], "2");
+        // What is changed afterwards is written anew.
+        let other = prepared.with("id", 8);
+        assert_eq!(other, problem.with("id", 8));
+        assert!(other.to_json().ends_with(br#""id":8}"#));
     }
 
     #[test]

@@ -181,7 +181,7 @@ impl Bans {
     ///
     /// [`SubjectError`] when the subject is unusable.
     pub fn unblock(&self, subject: &Subject<'_>) -> Result<bool, SubjectError> {
-        let digest = subject.digest(self.0.seed)?;
+        let digest = subject.digest(&self.0.seed)?;
         #[cfg(feature = "shared")]
         if let Some(outbox) = &self.0.outbox {
             // First: what is read of others meanwhile must not bring it back.
@@ -288,12 +288,12 @@ impl Bans {
 
     fn chain_of(&self, subject: &Subject<'_>) -> Result<Chain, SubjectError> {
         let group = subject.group();
-        Ok(Chain::new(subject.digest(self.0.seed)?, group, group))
+        Ok(Chain::new(subject.digest(&self.0.seed)?, group, group))
     }
 
     fn wide(&self, prefix: AddrPrefix) -> Option<Who> {
         Some(Who {
-            digest: Subject::of(prefix).digest(self.0.seed).ok()?,
+            digest: Subject::of(prefix).digest(&self.0.seed).ok()?,
             shown: Some(prefix),
             wide: true,
         })

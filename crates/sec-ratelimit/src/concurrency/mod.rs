@@ -106,7 +106,7 @@ impl Concurrency {
     /// [`ConcurrencyError::Refused`] when as many as are allowed are under way,
     /// [`ConcurrencyError::Subject`] when the subject has too many parts.
     pub fn try_acquire(&self, subject: &Subject<'_>) -> Result<Permit, ConcurrencyError> {
-        let digest = subject.digest(self.0.seed)?;
+        let digest = subject.digest(&self.0.seed)?;
         let limit = subject.limit().unwrap_or(self.0.limit);
         self.acquire(digest, limit)
             .map_err(ConcurrencyError::Refused)
@@ -121,7 +121,7 @@ impl Concurrency {
     ///
     /// [`SubjectError`] when the subject has too many parts.
     pub fn in_use(&self, subject: &Subject<'_>) -> Result<u64, SubjectError> {
-        Ok(self.0.seats.in_use(subject.digest(self.0.seed)?))
+        Ok(self.0.seats.in_use(subject.digest(&self.0.seed)?))
     }
 
     /// The policy's name.

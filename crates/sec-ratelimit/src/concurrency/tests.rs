@@ -104,7 +104,7 @@ fn memory_is_as_documented_and_busy_keys_within_the_capacity_have_a_place_of_the
     let seats = Seats::new(Concurrency::DEFAULT_CAPACITY);
     assert_eq!(seats.bytes(), Concurrency::DEFAULT_CAPACITY * 48);
     let seed = Seed::fixed(7);
-    let key = |n: u64| Subject::of(n).digest(seed).unwrap();
+    let key = |n: u64| Subject::of(n).digest(&seed).unwrap();
     let shared = (0..Concurrency::DEFAULT_CAPACITY as u64)
         .filter(|n| match seats.take(key(*n), 1) {
             Ok((seat, _)) => seat.is_shared(),

@@ -11,8 +11,8 @@ use super::denials::Denials;
 use super::lease::{Leases, Terms};
 use super::limiter::{Inner, LocalShare, OnError};
 use super::store::SharedStore;
-use crate::decision::Policies;
 use crate::digest::Seed;
+use crate::policies::Policies;
 use crate::quota::nanos;
 use crate::{
     ConfigError, ConfigErrorKind, Key, Lease, Limiter, LimiterBuilder, Quota, SharedLimiter,

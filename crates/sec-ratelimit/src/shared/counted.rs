@@ -1,9 +1,7 @@
 //! What a shared limiter counts of its decisions, and what layers know of it.
 
-use std::sync::Arc;
-
 use crate::about::About;
-use crate::decision::Policies;
+use crate::policies::Policies;
 use crate::{Decision, LimitError, SharedLimiter, Statistics, Tier};
 
 impl SharedLimiter {
@@ -24,7 +22,7 @@ impl SharedLimiter {
         )
     }
 
-    pub(crate) fn policies(&self) -> (&[Tier], &Arc<Policies>) {
+    pub(crate) fn policies(&self) -> (&[Tier], &Policies) {
         (&self.0.tiers, &self.0.policies)
     }
 

@@ -1,15 +1,14 @@
 //! From a store's answer to a decision.
 
-use std::sync::Arc;
-
 use super::store::{Ask, Given, SharedTier, StoreError, TierGiven};
-use crate::decision::{Policies, TierState, Verdict};
+use crate::decision::{Marks, TierState, Verdict};
 use crate::digest::id;
+use crate::policies::Policies;
 use crate::{Answer, Decision, Standing};
 
 /// What a decision needs to know of its tiers beside the store's answer.
 pub(super) struct Frame<'a> {
-    pub(super) policies: &'a Arc<Policies>,
+    pub(super) policies: &'a Policies,
     /// The units per window, one per tier.
     pub(super) quotas: &'a [u64],
     pub(super) ask: &'a Ask,
@@ -32,7 +31,7 @@ impl Frame<'_> {
     pub(super) fn unasked(&self) -> Decision {
         self.with(|_, state| {
             state.standing.remaining = state.standing.limit;
-            state.shared = true;
+            state.marks = state.marks.shared_if(true);
         })
     }
 
@@ -42,7 +41,7 @@ impl Frame<'_> {
             let mut state = TierState {
                 quota: *quota,
                 partition: id(tier.digest),
-                demanding_only: tier.demands,
+                marks: Marks::demanding(tier.demands),
                 standing: Standing {
                     limit: tier.rule.limit(),
                     ..Standing::default()
@@ -53,7 +52,7 @@ impl Frame<'_> {
             state
         };
         Decision {
-            policies: self.policies.clone(),
+            policies: self.policies.mine(),
             tiers: asked.enumerate().map(state).collect(),
         }
     }
@@ -62,7 +61,7 @@ impl Frame<'_> {
 /// Marks a decision that a fallback made.
 pub(super) fn degrade(decision: &mut Decision) {
     for tier in &mut decision.tiers {
-        tier.shared = true;
+        tier.marks = tier.marks.shared_if(true);
     }
 }
 

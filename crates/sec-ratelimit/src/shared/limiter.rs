@@ -14,8 +14,9 @@ use super::lease::Leases;
 use super::reservation::Held;
 use super::store::{Ask, Change, Given, Hold, SharedStore, SharedTier, StoreError, TierGiven};
 use super::targets::{Target, Targets, askable};
-use crate::decision::{PerTier, Policies};
+use crate::decision::PerTier;
 use crate::digest::{Digest, Seed};
+use crate::policies::Policies;
 use crate::{
     Decision, LimitError, Limiter, Refused, SharedLimiterBuilder, SharedReservation, Statistics,
     Subject, SubjectError, Tier,
@@ -62,7 +63,7 @@ pub(super) struct Inner {
     pub(super) name: Arc<str>,
     pub(super) tiers: Vec<Tier>,
     pub(super) names: Vec<Arc<str>>,
-    pub(super) policies: Arc<Policies>,
+    pub(super) policies: Policies,
     pub(super) statistics: Option<Statistics>,
     /// All tiers that are not leased count the same subject, and none of them everyone.
     pub(super) one_subject: bool,
@@ -368,7 +369,7 @@ impl SharedLimiter {
             });
         }
         for subject in subjects {
-            targets.push((subject.digest(self.0.seed)?, subject.limit()));
+            targets.push((subject.digest(&self.0.seed)?, subject.limit()));
         }
         Ok(())
     }

@@ -68,7 +68,7 @@ where
                     // Otherwise it stays counted, and the breaker has told why.
                     decision = refunded;
                 }
-                settings.finish(decision, &mut parts);
+                settings.tell().of(decision, &mut parts);
             }
             Ok(Response::from_parts(parts, Body::inner(body)))
         }))

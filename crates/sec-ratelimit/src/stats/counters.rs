@@ -1,15 +1,15 @@
 //! The numbers of each policy.
 
-use std::cell::Cell;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sec_core::AddrPrefix;
 
 use super::sketch::Sketch;
-use crate::decision::Policies;
 use crate::digest::Seed;
+use crate::policies::{Policies, PolicySet};
+use crate::thread::{COPIES, copy_of_this_thread};
 use crate::{Decision, Limiter, Tier};
 
 /// How often each policy of a limiter admitted and refused, and its most active keys. Clones share their numbers.
@@ -31,7 +31,7 @@ use crate::{Decision, Limiter, Tier};
 /// ```
 #[derive(Clone)]
 pub struct Statistics {
-    limiter: Arc<Policies>,
+    limiter: Arc<PolicySet>,
     policies: Arc<[Numbers]>,
     show_addresses: bool,
 }
@@ -40,7 +40,7 @@ struct Numbers {
     name: Box<str>,
     /// Whether its key is the client's address group.
     by_address: bool,
-    counts: [Counts; SHARDS],
+    counts: [Counts; COPIES],
     top: Box<[Mutex<Sketch>]>,
 }
 
@@ -72,7 +72,6 @@ pub struct TopKey {
     error: u64,
 }
 
-const SHARDS: usize = 16;
 /// Counters per sketch, and how many sketches a policy has; each key belongs to one of them.
 const COUNTERS: usize = 64;
 const SKETCHES: usize = 16;
@@ -93,10 +92,7 @@ impl Statistics {
         Self::over(tiers.iter(), policies)
     }
 
-    pub(crate) fn over<'a>(
-        tiers: impl Iterator<Item = &'a Tier>,
-        policies: &Arc<Policies>,
-    ) -> Self {
+    pub(crate) fn over<'a>(tiers: impl Iterator<Item = &'a Tier>, policies: &Policies) -> Self {
         let tiers = tiers.map(|tier| Numbers {
             name: tier.name.as_str().into(),
             by_address: tier.key.is_ip(),
@@ -106,7 +102,7 @@ impl Statistics {
                 .collect(),
         });
         Self {
-            limiter: policies.clone(),
+            limiter: policies.mine(),
             policies: tiers.collect(),
             show_addresses: false,
         }
@@ -130,7 +126,7 @@ impl Statistics {
             return;
         }
         let allowed = decision.is_allowed();
-        let shard = shard();
+        let shard = copy_of_this_thread();
         for (numbers, (policy, tier)) in self.policies.iter().zip(decision.each()) {
             if !allowed && !decision.violated().any(|name| *name == *policy.name) {
                 continue;
@@ -153,8 +149,8 @@ impl Statistics {
     }
 
     /// Whether they were made of the limiter with these policies.
-    pub(crate) fn is_of(&self, policies: &Arc<Policies>) -> bool {
-        Arc::ptr_eq(&self.limiter, policies)
+    pub(crate) fn is_of(&self, policies: &PolicySet) -> bool {
+        self.limiter.is(policies)
     }
 
     /// Whether these are the same numbers.
@@ -265,20 +261,6 @@ impl TopKey {
     pub const fn error(&self) -> u64 {
         self.error
     }
-}
-
-/// The shard of this thread.
-fn shard() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static MINE: Cell<usize> = const { Cell::new(usize::MAX) };
-    }
-    MINE.with(|mine| {
-        if mine.get() == usize::MAX {
-            mine.set(NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS);
-        }
-        mine.get()
-    })
 }
 
 impl fmt::Debug for Statistics {

@@ -13,6 +13,14 @@ pub(crate) struct Seen {
     pub(crate) hold: Hold,
 }
 
+/// What a decision answered and left, for who never gives anything back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Left {
+    pub(crate) answer: Answer,
+    pub(crate) word: Word,
+    pub(crate) shared: bool,
+}
+
 /// One question to the table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ask<'a> {

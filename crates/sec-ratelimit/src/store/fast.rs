@@ -35,10 +35,10 @@ use std::mem::size_of;
 use std::sync::PoisonError;
 
 use super::BUCKET;
-use super::ask::{Ask, Seen};
+use super::ask::{Ask, Left, Seen};
 use super::layout::Layout;
-use super::packed::{Packed, Word};
-use super::seats::{Found, Home, Sought};
+use super::packed::{Packed, Take, Word};
+use super::seats::{Found, Home, Sought, fingerprint};
 use super::slot::{Hold, Mark};
 use super::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::Answer;
@@ -130,32 +130,65 @@ impl FastTable {
             + std::mem::size_of_val(&*self.returned)
     }
 
-    /// Answers, and takes if told so and the answer allows it; for who never gives anything back.
+    /// Answers, and takes if it fits; for who never gives anything back.
     #[inline]
-    pub(crate) fn answer(&self, sought: &Sought<'_>, ask: &Ask<'_>) -> Answer {
-        let Sought { home, slot } = sought;
-        if let Some((slot, _)) = slot
-            && let Some(done) = on(slot, home.key, ask, |word| (ask.apply(word).0, ()))
+    pub(crate) fn take(&self, sought: &Sought<'_>, now: u64, cost: u64) -> Left {
+        let [key, place] = sought.digest;
+        let ask = self.plainly(now, cost);
+        if let Some((slot, _)) = sought.slot
+            && let Some(done) = on(slot, fingerprint(key), &ask, |word| (ask.apply(word).0, ()))
         {
-            return done.answer;
+            let Done { answer, word, .. } = done;
+            let shared = false;
+            return Left {
+                answer,
+                word,
+                shared,
+            };
         }
-        self.decide_further(home, ask).answer
+        self.take_further(key, place, now, cost)
+    }
+
+    /// The question made anew, so that [`take`](Self::take) keeps its own in registers.
+    fn take_further(&self, key: u64, place: u64, now: u64, cost: u64) -> Left {
+        let ask = self.plainly(now, cost);
+        let seen = self.decide_further([key, place], &ask);
+        Left {
+            answer: seen.answer,
+            word: seen.word,
+            shared: seen.shared,
+        }
+    }
+
+    #[inline]
+    fn plainly(&self, now: u64, cost: u64) -> Ask<'_> {
+        Ask {
+            rule: &self.base,
+            now,
+            cost,
+            take: Take::IfItFits,
+            refundable: false,
+        }
     }
 
     /// Answers, and takes if told so and the answer allows it.
     #[inline]
     pub(crate) fn decide(&self, sought: &Sought<'_>, ask: &Ask<'_>) -> Seen {
-        let Sought { home, slot } = sought;
+        let Sought { digest, slot } = *sought;
+        let [key, _] = digest;
         if let Some((slot, index)) = slot
-            && let Some(done) = on(slot, home.key, ask, |word| self.taken(word, *index, ask))
+            && let Some(done) = on(slot, fingerprint(key), ask, |word| {
+                self.taken(word, index, ask)
+            })
         {
-            return done.seen(*index);
+            return done.seen(index);
         }
-        self.decide_further(home, ask)
+        self.decide_further(digest, ask)
     }
 
     /// Decides on a key that is not where it would rather be.
-    fn decide_further(&self, home: &Home, ask: &Ask<'_>) -> Seen {
+    fn decide_further(&self, digest: Digest, ask: &Ask<'_>) -> Seen {
+        let home = &self.home(digest);
         if let Some((slot, index)) = self.seek_further(home)
             && let Some(done) = on(slot, home.key, ask, |word| self.taken(word, index, ask))
         {
@@ -184,9 +217,8 @@ impl FastTable {
             },
             None => {
                 let bucket = hold.index / BUCKET;
-                let shard = bucket.checked_div(self.layout.buckets).unwrap_or(0);
                 match self.slot(hold.index) {
-                    Some(slot) => (shard, &slot.word),
+                    Some(slot) => (self.shard_of(bucket), &slot.word),
                     None => return,
                 }
             }
@@ -219,7 +251,7 @@ impl FastTable {
     /// for a key that shares the overflow slot.
     pub(crate) fn overwrite(&self, digest: Digest, rule: &Packed, now: u64, used: u64) -> bool {
         let home = self.home(digest);
-        let _guard = self.lock(home.shard);
+        let _guard = self.lock(self.shard_of(home.first));
         loop {
             let (slot, old) = match self.find(&home, now) {
                 Found::Own(slot, _) => (slot, Word(slot.word.load(Ordering::Acquire))),
@@ -249,7 +281,8 @@ impl FastTable {
     /// Decides on a key that has no slot, or whose slot was changing hands.
     #[cold]
     fn decide_locked(&self, home: &Home, ask: &Ask<'_>) -> Seen {
-        let _guard = self.lock(home.shard);
+        let shard = self.shard_of(home.first);
+        let _guard = self.lock(shard);
         loop {
             match self.find(home, ask.now) {
                 Found::Own(slot, index) => {
@@ -281,15 +314,15 @@ impl FastTable {
                     return Done { answer, word, took }.seen(index);
                 }
                 Found::Nothing => {
-                    let Some(shard) = self.shards.get(home.shard) else {
+                    let index = self.buckets.len().saturating_mul(BUCKET);
+                    let index = index.saturating_add(shard);
+                    let Some(Shard { overflow, .. }) = self.shards.get(shard) else {
                         continue;
                     };
-                    let index = self.buckets.len().saturating_mul(BUCKET);
-                    let index = index.saturating_add(home.shard);
-                    let word = Word(shard.overflow.load(Ordering::Acquire));
-                    if let Some(done) = step(&shard.overflow, word, ask, |word| {
-                        self.taken(word, index, ask)
-                    }) {
+                    let word = Word(overflow.load(Ordering::Acquire));
+                    if let Some(done) =
+                        step(overflow, word, ask, |word| self.taken(word, index, ask))
+                    {
                         return Seen {
                             shared: true,
                             ..done.seen(index)
@@ -360,12 +393,17 @@ fn step<K>(
         });
     }
     let (next, kept) = take(word);
-    let swap = at.compare_exchange_weak(word.0, next.0, Ordering::AcqRel, Ordering::Relaxed);
-    swap.is_ok().then_some(Done {
+    swap(at, word, next).then_some(Done {
         answer,
         word: next,
         took: Some(kept),
     })
+}
+
+#[inline]
+fn swap(at: &AtomicU64, word: Word, next: Word) -> bool {
+    at.compare_exchange_weak(word.0, next.0, Ordering::AcqRel, Ordering::Relaxed)
+        .is_ok()
 }
 
 impl Done<Kept> {

@@ -58,6 +58,32 @@ fn rules(limit: u64) -> [Packed; 2] {
     ]
 }
 
+/// One after the other, the two ways to take see and leave the same.
+#[test]
+fn a_take_without_a_refund_is_the_same_take() {
+    for rule in rules(3) {
+        let [one, other] = [Tester::new(8, rule), Tester::new(8, rule)];
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+        for _ in 0..some(20_000) {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let (n, now, cost) = (
+                random >> 60,
+                (random >> 40) % (3 * WINDOW),
+                (random >> 32) % 5,
+            );
+            let seen = one.seen(n, now, cost, Take::IfItFits);
+            let left = other.0.take(&other.0.seek(key(n)), ORIGIN + now, cost);
+            let [answer, state] = [seen.answer == left.answer, seen.word == left.word];
+            assert!(
+                answer && state && seen.shared == left.shared,
+                "{seen:?} {left:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn every_key_within_the_capacity_has_a_state_of_its_own() {
     for rule in rules(3) {

@@ -9,6 +9,8 @@ mod seats;
 mod slot;
 mod sync;
 
+#[cfg(all(test, sec_loom))]
+use ask::Left;
 pub(crate) use ask::{Ask, Seen};
 pub(crate) use fast::{FastTable, bytes_for as fast_bytes_for};
 use memory::{BUCKET, scale};

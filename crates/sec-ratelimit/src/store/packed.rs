@@ -138,6 +138,7 @@ impl Packed {
         }
     }
 
+    #[inline]
     pub(crate) fn standing(&self, word: Word, now: u64) -> Standing {
         match self {
             Self::Fixed { rule, bits, .. } => rule.standing(fixed(word, *bits), now),

@@ -9,7 +9,6 @@ use crate::digest::Digest;
 /// Where a key may be.
 pub(crate) struct Home {
     pub(super) key: u64,
-    pub(super) shard: usize,
     pub(super) first: usize,
     /// Which line of either bucket the key would have.
     pub(super) line: usize,
@@ -17,9 +16,9 @@ pub(crate) struct Home {
     place: u64,
 }
 
-/// A key's places, and the slot in the first of them if it has that.
+/// A key, and its slot if it has one in the line where it would rather be.
 pub(crate) struct Sought<'a> {
-    pub(super) home: Home,
+    pub(super) digest: Digest,
     pub(super) slot: Option<(&'a Slot, usize)>,
 }
 
@@ -66,9 +65,11 @@ impl Home {
 impl FastTable {
     #[inline]
     pub(crate) fn seek(&self, digest: Digest) -> Sought<'_> {
-        let home = self.home(digest);
-        let slot = self.known(home.first, home.line, home.key);
-        Sought { home, slot }
+        let Home {
+            key, first, line, ..
+        } = self.home(digest);
+        let slot = self.known(first, line, key);
+        Sought { digest, slot }
     }
 
     /// The key's slot elsewhere than where it would rather be.
@@ -139,24 +140,26 @@ impl FastTable {
 
     #[inline]
     pub(super) fn home(&self, [key, place]: Digest) -> Home {
-        let shard = scale(place, self.layout.shards);
-        let start = shard.wrapping_mul(self.layout.buckets);
         Home {
-            key: key.max(1),
-            shard,
-            first: start.wrapping_add(scale(place.rotate_left(24), self.layout.buckets)),
-            line: scale(place.rotate_left(8), LINES),
+            key: fingerprint(key),
+            first: scale(place, self.buckets.len()),
+            line: scale(place.rotate_left(40), LINES),
             place,
         }
+    }
+
+    /// Whose lock it is under.
+    pub(super) fn shard_of(&self, bucket: usize) -> usize {
+        bucket.checked_div(self.layout.buckets).unwrap_or(0)
     }
 
     /// The key's other bucket in the same shard, or the only one there is.
     pub(super) fn second(&self, home: &Home) -> usize {
         let buckets = self.layout.buckets;
-        let start = home.shard.wrapping_mul(buckets);
-        let step = scale(home.place.rotate_left(44), buckets.saturating_sub(1));
-        let at = home.first.wrapping_sub(start).wrapping_add(step);
-        let at = at.wrapping_add(1);
+        let at = home.first.checked_rem(buckets).unwrap_or(0);
+        let start = home.first.wrapping_sub(at);
+        let step = scale(home.place.rotate_left(20), buckets.saturating_sub(1));
+        let at = at.wrapping_add(step).wrapping_add(1);
         // Below twice the number of buckets.
         start.wrapping_add(at.checked_sub(buckets).unwrap_or(at))
     }
@@ -178,6 +181,12 @@ impl FastTable {
     fn line(&self, bucket: usize, line: usize) -> Option<&Line> {
         self.buckets.get(bucket)?.0.get(line)
     }
+}
+
+/// Never that of an unused slot.
+#[inline]
+pub(super) fn fingerprint(key: u64) -> u64 {
+    key.max(1)
 }
 
 #[inline]

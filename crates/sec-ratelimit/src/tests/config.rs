@@ -43,12 +43,8 @@ fn a_whole_section_becomes_a_limiter_and_a_layer() {
         limiter.0.tiers[1].tier.quota,
         Quota::gcra(50, Duration::from_secs(10)).burst(10)
     );
-    let keys: Vec<_> = limiter
-        .0
-        .policies
-        .iter()
-        .map(|policy| &*policy.key)
-        .collect();
+    let policies = limiter.0.policies.mine();
+    let keys: Vec<_> = policies.iter().map(|policy| &*policy.key).collect();
     assert_eq!(
         keys,
         [

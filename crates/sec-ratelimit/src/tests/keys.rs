@@ -32,7 +32,7 @@ fn digest(key: &Key, request: &Request<()>) -> Option<Digest> {
 }
 
 fn subject(subject: Subject<'_>) -> Option<Digest> {
-    subject.digest(Seed::fixed(1)).ok()
+    subject.digest(&Seed::fixed(1)).ok()
 }
 
 fn ada() -> Principal {
