@@ -98,7 +98,7 @@ mod tests {
 
     use sec_core::{Clock, ManualClock};
 
-    use crate::{Answer, Key, Limiter, Quota, Subject};
+    use crate::{Answer, Bans, Escalate, Key, Limiter, Quota, Subject};
 
     const TICK: Duration = Duration::from_millis(4);
 
@@ -153,6 +153,21 @@ mod tests {
             );
             assert_eq!(limiter.take(ada(), 1), Ok(Answer::Admit), "{quota:?}");
         }
+    }
+
+    /// The same for the end of a block.
+    #[test]
+    fn who_waits_for_the_end_of_a_block_that_a_late_clock_told_is_heard() {
+        let clock = ManualClock::new();
+        let escalate = Escalate::after(3, [Duration::from_secs(1)]);
+        let bans = Bans::with_clock(escalate, Arc::new(Late(clock.clone()))).unwrap();
+        let ada = Subject::of("ada");
+        bans.block(&ada, Duration::from_millis(11)).unwrap();
+        clock.advance(Duration::from_millis(4));
+        let rest = bans.check(&ada).unwrap().unwrap().rest();
+        clock.advance(rest);
+        assert!(clock.monotonic() > Late(clock.clone()).monotonic());
+        assert_eq!(bans.check(&ada), Ok(None));
     }
 
     /// With the clock of the default, which may be late by a tick at either end of the wait.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sec_core::{
-    AddrGrouping, AddrPrefix, Clock, MissingLayer, RequestContext, RequestView, SystemClock,
+    AddrGrouping, AddrPrefix, Clock, CoarseClock, MissingLayer, RequestContext, RequestView,
 };
 
 use super::escalate::Rules;
@@ -33,6 +33,8 @@ pub(super) struct Inner {
     pub(super) table: Table,
     seed: Seed,
     clock: Arc<dyn Clock>,
+    /// By how much that may be late.
+    late: u64,
     #[cfg(feature = "shared")]
     pub(super) outbox: Option<Arc<super::outbox::Outbox>>,
 }
@@ -89,10 +91,11 @@ impl Bans {
     ///
     /// The first setting that is wrong, under its name below `ban`.
     pub fn new(escalate: Escalate) -> Result<Self, ConfigError> {
-        Self::with_clock(escalate, SystemClock::shared())
+        Self::with_clock(escalate, Arc::new(CoarseClock::new()))
     }
 
-    /// With a clock of the host's. Default: the system's monotonic clock.
+    /// With a clock of the host's. Default: the system's [coarse clock](CoarseClock): a block may begin and end one of
+    /// its ticks, at most 10 ms, late.
     ///
     /// # Errors
     ///
@@ -117,6 +120,7 @@ impl Bans {
             rules,
             key: escalate.key,
             seed,
+            late: nanos(clock.resolution()),
             clock,
             #[cfg(feature = "shared")]
             outbox: None,
@@ -212,7 +216,10 @@ impl Bans {
         let now = self.0.now();
         let mut one = |who: Who| match self.0.table.standing(who.digest, now) {
             Standing::Free => None,
-            Standing::Blocked(rest, count) => Some(Banned::new(who, rest, count)),
+            Standing::Blocked(rest, count) => {
+                // Who waits so long by a clock of his own is not too early for this one.
+                Some(Banned::new(who, rest.saturating_add(self.0.late), count))
+            }
             Standing::Ended => {
                 ended(Banned::new(who, 0, 0));
                 None

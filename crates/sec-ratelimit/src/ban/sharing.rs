@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sec_core::{Clock, EventSink, Secret, SystemClock, TracingSink};
+use sec_core::{Clock, CoarseClock, EventSink, Secret, TracingSink};
 
 use super::follow::BanFollower;
 use super::outbox::{BanSharingState, Outbox, Presence};
@@ -47,7 +47,7 @@ impl BanSharing {
         Self {
             terms,
             store,
-            clock: SystemClock::shared(),
+            clock: Arc::new(CoarseClock::new()),
             sink: Arc::new(TracingSink),
         }
     }
@@ -65,7 +65,7 @@ impl BanSharing {
         self
     }
 
-    /// Where blocks take their time from in this process. Default: the system's monotonic clock.
+    /// Where blocks take their time from in this process. Default: the system's [coarse clock](CoarseClock).
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self

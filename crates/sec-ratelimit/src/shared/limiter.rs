@@ -13,8 +13,7 @@ use super::given::{Frame, degrade};
 use super::lease::Leases;
 use super::reservation::Held;
 use super::store::{Ask, Change, Given, Hold, SharedStore, SharedTier, StoreError, TierGiven};
-use super::targets::{Target, Targets, askable};
-use crate::decision::PerTier;
+use super::targets::{Target, Targets, Wanted, askable};
 use crate::digest::{Digest, Seed};
 use crate::policies::Policies;
 use crate::{
@@ -87,21 +86,6 @@ pub(super) enum OnError {
 pub(super) struct LocalShare {
     pub(super) limiter: Limiter,
     pub(super) nodes: u64,
-}
-
-/// Whom a request concerns, taken from it before anything is waited for.
-#[derive(Clone, Debug)]
-pub(super) struct Wanted {
-    pub(super) ask: Ask,
-    quotas: PerTier<u64>,
-    limits: PerTier<Option<u64>>,
-}
-
-impl Wanted {
-    fn targets(&self) -> impl Iterator<Item = Target> + '_ {
-        let targets = self.ask.tiers.iter().zip(&self.limits);
-        targets.map(|(tier, limit)| (tier.digest, *limit))
-    }
 }
 
 impl SharedLimiter {
@@ -232,12 +216,17 @@ impl SharedLimiter {
         reset.map_err(LimitError::Store)
     }
 
-    /// What the store is to be asked, if it has to be. Here a remembered refusal ends, on the stack.
-    fn unless_remembered(&self, subjects: &[Subject<'_>], cost: u64) -> Result<Wanted, LimitError> {
+    /// What the store is to be asked, if it has to be. Here a remembered refusal ends, on the stack; what asks a
+    /// store need not be moved from one future into the next.
+    fn unless_remembered(
+        &self,
+        subjects: &[Subject<'_>],
+        cost: u64,
+    ) -> Result<Box<Wanted>, LimitError> {
         let mut targets = Targets::default();
         self.targets(subjects, &mut targets)?;
         match self.0.denials.find(targets.rows(), askable(cost)) {
-            None => Ok(self.asked(&targets, cost)?),
+            None => Ok(Box::new(self.asked(&targets, cost)?)),
             Some(refused) => {
                 self.count_one(refused.decision());
                 Err(LimitError::Refused(refused))
@@ -257,16 +246,16 @@ impl SharedLimiter {
         &self,
         request: RequestView<'_>,
         cost: u64,
-    ) -> Result<Wanted, LimitError> {
+    ) -> Result<Box<Wanted>, LimitError> {
         let mut targets = Targets::default();
         self.request_targets(request, &mut targets)?;
         match self.0.denials.find(targets.rows(), askable(cost)) {
-            None => Ok(self.asked(&targets, cost)?),
+            None => Ok(Box::new(self.asked(&targets, cost)?)),
             Some(refused) => Err(LimitError::Refused(refused)),
         }
     }
 
-    async fn take(&self, wanted: Wanted) -> Result<SharedReservation, LimitError> {
+    async fn take(&self, wanted: Box<Wanted>) -> Result<SharedReservation, LimitError> {
         let (decision, held) = self.taken(&wanted).await?;
         let limiter = self.clone();
         Ok(SharedReservation::new(limiter, wanted, decision, held))

@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::given::degrade;
 use super::lease::Leased;
-use super::limiter::Wanted;
 use super::store::{Change, Given, StoreError};
+use super::targets::Wanted;
 use crate::{Decision, Quota, Reservation, SharedLimiter};
 
 /// A cost taken from every tier of a [`SharedLimiter`], to be settled once its outcome is known: what
@@ -16,7 +16,7 @@ use crate::{Decision, Quota, Reservation, SharedLimiter};
 #[must_use = "dropped unsettled, the reservation stays counted"]
 pub struct SharedReservation {
     limiter: SharedLimiter,
-    wanted: Wanted,
+    wanted: Box<Wanted>,
     decision: Decision,
     held: Held,
 }
@@ -32,7 +32,7 @@ pub(super) enum Held {
 impl SharedReservation {
     pub(super) fn new(
         limiter: SharedLimiter,
-        wanted: Wanted,
+        wanted: Box<Wanted>,
         decision: Decision,
         held: Held,
     ) -> Self {

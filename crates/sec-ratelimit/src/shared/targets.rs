@@ -1,7 +1,8 @@
 //! Whom a request concerns, before anything is asked.
 
+use super::store::Ask;
 use crate::Quota;
-use crate::decision::MAX_TIERS;
+use crate::decision::{MAX_TIERS, PerTier};
 use crate::digest::Digest;
 
 /// Whom each tier counts: on the stack, since a remembered refusal needs no more than this.
@@ -34,4 +35,19 @@ impl Targets {
 #[inline]
 pub(super) fn askable(cost: u64) -> u64 {
     cost.min(Quota::MAX.saturating_add(1))
+}
+
+/// Whom a request concerns, taken from it before anything is waited for.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) ask: Ask,
+    pub(super) quotas: PerTier<u64>,
+    pub(super) limits: PerTier<Option<u64>>,
+}
+
+impl Wanted {
+    pub(super) fn targets(&self) -> impl Iterator<Item = Target> + '_ {
+        let targets = self.ask.tiers.iter().zip(&self.limits);
+        targets.map(|(tier, limit)| (tier.digest, *limit))
+    }
 }

@@ -8,8 +8,8 @@ use super::settle::{Direct, Leased};
 use super::slot::{Ended, LeaseKey};
 use super::table::{Leases, Taken, Taking};
 use crate::quota::nanos;
-use crate::shared::limiter::Wanted;
 use crate::shared::store::{Ask, Hold, SharedTier, StoreError, TierGiven};
+use crate::shared::targets::Wanted;
 use crate::{Answer, Decision, SharedLimiter};
 
 /// A decision, what it holds if it admits, and whether its refusal may be remembered for the request.

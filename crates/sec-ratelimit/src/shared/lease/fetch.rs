@@ -7,8 +7,8 @@ use tokio::time::sleep;
 use super::ask::only;
 use super::slot::{Batch, Ended};
 use super::table::Start;
-use crate::shared::limiter::Wanted;
 use crate::shared::store::{Ask, Change, Hold, StoreError, TierGiven};
+use crate::shared::targets::Wanted;
 use crate::{Answer, SharedLimiter};
 
 impl SharedLimiter {

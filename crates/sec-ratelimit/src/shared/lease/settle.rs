@@ -5,8 +5,8 @@ use std::time::Instant;
 use super::ask::only;
 use super::slot::Part;
 use super::table::Leases;
-use crate::shared::limiter::Wanted;
 use crate::shared::store::{Change, Hold, StoreError};
+use crate::shared::targets::Wanted;
 use crate::{Decision, SharedLimiter};
 
 /// What one request took, from leases and beside them.
