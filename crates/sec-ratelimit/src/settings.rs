@@ -129,10 +129,7 @@ impl<L> Settings<L> {
         let decision = refused.decision();
         self.fields.write(decision, response.headers_mut());
         self.spread(decision, response.headers_mut());
-        let extensions = response.extensions_mut();
-        // Should a hook have left one, it is not of this limiter.
-        let _ = extensions.remove::<Decision>();
-        extensions.get_or_insert_with(|| decision.clone());
+        put(response.extensions_mut(), || decision.clone());
         response
     }
 
@@ -182,10 +179,11 @@ impl Settings {
         let extensions = request.extensions_mut();
         Ok(Some(match taken {
             Taken::Alone(state) => {
-                // Two decisions made where they stay: a copy of one costs more.
-                extensions.get_or_insert_with(|| self.limiter.0.decision(state));
+                // Made twice: a copy costs more.
+                let decision = || self.limiter.0.decision(state);
+                put(extensions, decision);
                 let mut told = Extensions::new();
-                told.get_or_insert_with(|| self.limiter.0.decision(state));
+                put(&mut told, decision);
                 Settle::ForGood(self.tell(), told)
             }
             Taken::ForGood(decision) => {
@@ -299,6 +297,18 @@ impl Tell {
             parts.extensions = told;
         } else if !inner.is_some_and(stricter) {
             parts.extensions.extend(told);
+        }
+    }
+}
+
+/// Leaves a decision in place of another limiter's, made where it stays: it is large, and `insert` moves what
+/// it is given.
+#[inline]
+fn put(extensions: &mut Extensions, decision: impl FnOnce() -> Decision) {
+    match extensions.get_mut::<Decision>() {
+        Some(there) => *there = decision(),
+        None => {
+            extensions.get_or_insert_with(decision);
         }
     }
 }

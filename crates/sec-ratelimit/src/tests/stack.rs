@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
 use sec_core::{AuthMethod, EventKind, Identity, Principal, Problem, RequestContext, RequestView};
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -28,6 +29,24 @@ async fn of_two_layers_the_stricter_speaks_and_both_are_listed() {
     let refused = service.oneshot(world.request("/")).await.unwrap();
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
     assert!(!refused.extensions().get::<Decision>().unwrap().is_allowed());
+}
+
+/// A challenge inside of a limit asks for what that one demands, not one further out.
+#[tokio::test]
+async fn of_two_layers_the_handler_sees_the_decision_of_the_inner_one() {
+    let world = World::new();
+    for (outer, inner) in [(50, 7), (7, 50)] {
+        let handler = service_fn(async |request: Request<()>| {
+            let decision = request.extensions().get::<Decision>().unwrap();
+            let seen = Response::new(Bytes::from(decision.limit().to_string()));
+            Ok::<_, Infallible>(seen.map(http_body_util::Full::new))
+        });
+        let [outer, layer] = [outer, inner].map(|limit| world.layer(Quota::per_minute(limit)));
+        let service = outer.layer(layer.layer(handler));
+        let answer = service.oneshot(world.request("/")).await.unwrap();
+        let seen = answer.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(seen, inner.to_string());
+    }
 }
 
 /// draft-ietf-httpapi-ratelimit-headers-10, section 6: `Retry-After` should not precede `t`, whichever layer wrote it.
