@@ -158,8 +158,10 @@ fn prepared(server: &Server) -> Arc<[Cmd]> {
     let call = |user| {
         let mut call = cmd("EVALSHA");
         let key = format!("bare:v1:{{bench:{user:032x}}}:tier-0:{user:032x}");
-        call.arg(&name).arg(1).arg(key).arg("take").arg(1);
-        call.arg("f").arg(1_u64 << 40).arg(3_600_000_000_u64);
+        let double = |number: f64| number.to_le_bytes();
+        let quota = [double((1_u64 << 40) as f64), double(3_600_000_000.0)];
+        let asked = [b"t", double(1.0).as_slice(), b"f\0", quota.as_flattened()].concat();
+        call.arg(&name).arg(1).arg(key).arg(asked);
         call
     };
     (0..USERS).map(call).collect()

@@ -162,12 +162,16 @@ mod tests {
         let escalate = Escalate::after(3, [Duration::from_secs(1)]);
         let bans = Bans::with_clock(escalate, Arc::new(Late(clock.clone()))).unwrap();
         let ada = Subject::of("ada");
-        bans.block(&ada, Duration::from_millis(11)).unwrap();
+        let length = Duration::from_millis(11);
+        bans.block(&ada, length).unwrap();
+        let rest = || bans.check(&ada).unwrap().map(|banned| banned.rest());
+        assert_eq!((rest(), bans.blocks()[0].rest()), (Some(length), length));
         clock.advance(Duration::from_millis(4));
-        let rest = bans.check(&ada).unwrap().unwrap().rest();
-        clock.advance(rest);
+        clock.advance(rest().unwrap());
         assert!(clock.monotonic() > Late(clock.clone()).monotonic());
-        assert_eq!(bans.check(&ada), Ok(None));
+        assert_eq!(rest(), None);
+        let struck = (0..3).find_map(|_| bans.strike(&ada).unwrap());
+        assert_eq!(struck.unwrap().rest(), Duration::from_secs(1));
     }
 
     /// With the clock of the default, which may be late by a tick at either end of the wait.

@@ -33,7 +33,8 @@ pub(super) struct Inner {
     pub(super) table: Table,
     seed: Seed,
     clock: Arc<dyn Clock>,
-    /// By how much that may be late.
+    /// By how much that may be late: blocks are shorter by it, and told as long as they were meant. So who waits
+    /// by a clock of his own is not too early for this one.
     late: u64,
     #[cfg(feature = "shared")]
     pub(super) outbox: Option<Arc<super::outbox::Outbox>>,
@@ -94,8 +95,8 @@ impl Bans {
         Self::with_clock(escalate, Arc::new(CoarseClock::new()))
     }
 
-    /// With a clock of the host's. Default: the system's [coarse clock](CoarseClock): a block may begin and end one of
-    /// its ticks, at most 10 ms, late.
+    /// With a clock of the host's. Default: the system's [coarse clock](CoarseClock): a block may end one of its ticks, at
+    /// most 10 ms, early.
     ///
     /// # Errors
     ///
@@ -114,13 +115,14 @@ impl Bans {
         clock: Arc<dyn Clock>,
         seed: Seed,
     ) -> Result<Inner, ConfigError> {
-        let rules = escalate.rules()?;
+        let late = nanos(clock.resolution());
+        let rules = escalate.rules()?.shorter_by(late);
         Ok(Inner {
             table: Table::new(rules.capacity),
             rules,
             key: escalate.key,
             seed,
-            late: nanos(clock.resolution()),
+            late,
             clock,
             #[cfg(feature = "shared")]
             outbox: None,
@@ -168,7 +170,7 @@ impl Bans {
             // Where the key is another one, the address is looked up as a coarser one.
             who.wide |= !self.0.key.is_ip();
         }
-        let length = Some(nanos(length));
+        let length = Some(nanos(length).saturating_sub(self.0.late));
         let (table, rules) = (&self.0.table, &self.0.rules);
         match table.block(who, self.0.now(), length, rules, BY_HAND) {
             Struck::Started(..) => {
@@ -201,7 +203,7 @@ impl Bans {
         let slots = self.0.table.blocks(now);
         let mut blocks: Vec<_> = slots
             .into_iter()
-            .map(|slot| Block::of(&slot, now))
+            .map(|slot| Block::of(&slot, self.0.told(slot.until.saturating_sub(now))))
             .collect();
         blocks.sort_by_key(|block| std::cmp::Reverse(block.rest));
         blocks
@@ -216,10 +218,7 @@ impl Bans {
         let now = self.0.now();
         let mut one = |who: Who| match self.0.table.standing(who.digest, now) {
             Standing::Free => None,
-            Standing::Blocked(rest, count) => {
-                // Who waits so long by a clock of his own is not too early for this one.
-                Some(Banned::new(who, rest.saturating_add(self.0.late), count))
-            }
+            Standing::Blocked(rest, count) => Some(Banned::new(who, self.0.told(rest), count)),
             Standing::Ended => {
                 ended(Banned::new(who, 0, 0));
                 None
@@ -254,7 +253,7 @@ impl Bans {
             Struck::Started(length, count) => {
                 self.0.tell(chain.first.digest);
                 return Some(Started {
-                    banned: Banned::new(chain.first, length, count),
+                    banned: Banned::new(chain.first, self.0.told(length), count),
                     widened: false,
                 });
             }
@@ -269,7 +268,7 @@ impl Bans {
                 Struck::Started(length, count) => {
                     self.0.tell(who.digest);
                     return Some(Started {
-                        banned: Banned::new(who, length, count),
+                        banned: Banned::new(who, self.0.told(length), count),
                         widened: true,
                     });
                 }
@@ -317,6 +316,11 @@ impl Inner {
         nanos(self.clock.monotonic())
     }
 
+    /// A rest of a block as others are told it.
+    fn told(&self, rest: u64) -> u64 {
+        rest.saturating_add(self.late)
+    }
+
     /// A block began, which other processes are to hear of.
     #[cfg_attr(
         not(feature = "shared"),
@@ -356,11 +360,11 @@ impl Chain {
 }
 
 impl Block {
-    fn of(slot: &Slot, now: u64) -> Self {
+    fn of(slot: &Slot, rest: u64) -> Self {
         Self {
             address: slot.shown,
             id: id(slot.digest),
-            rest: Duration::from_nanos(slot.until.saturating_sub(now)),
+            rest: Duration::from_nanos(rest),
             count: slot.blocks,
             manual: slot.manual,
         }

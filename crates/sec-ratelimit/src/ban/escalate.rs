@@ -159,6 +159,14 @@ impl Escalate {
 }
 
 impl Rules {
+    /// With lengths that are so many nanoseconds shorter.
+    pub(super) fn shorter_by(mut self, late: u64) -> Self {
+        for length in &mut self.lengths {
+            *length = length.saturating_sub(late);
+        }
+        self
+    }
+
     /// How long the next block of a key lasts that was blocked so many times.
     pub(super) fn length(&self, blocks: u32) -> u64 {
         let index = usize::try_from(blocks).unwrap_or(usize::MAX);

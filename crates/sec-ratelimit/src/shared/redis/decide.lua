@@ -1,36 +1,35 @@
 -- One decision or settlement over all tiers of a limiter, all or nothing.
--- KEYS: one per tier. ARGV: operation, units, then three per tier: the letter of its algorithm, a capital
--- when the tier only demands, and the two numbers of its quota. To `give`, four more per tier: its hold.
+-- KEYS: one per tier. ARGV: one text, since each further one costs as much as a tenth of a decision. In it a
+-- letter for the operation (take, peek, give back, take more) and the units; for each tier the letter of
+-- its algorithm, 1 if it only demands, and the two numbers of its quota; to give back, each tier's hold.
 -- Answer: eight numbers per tier: wait (0 admitted, -1 never), remaining, reset, next, hold.
--- Times are microseconds of the server's clock; every number is whole and stays below 2^53. They are kept
+-- Times are microseconds of the server's clock; every number is whole and stays below 2^53. They are asked, kept
 -- and answered as little-endian doubles, which lose nothing, cost a third of decimal digits, and are the same
 -- on a server of 32 bits. A kept value begins with the letter; what has another form counts as nothing.
 --
 -- All of it runs for every request, so there are no functions and tables but those that its tiers need.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local op, units = ARGV[1], tonumber(ARGV[2])
-local asks, gives = op == 'take' or op == 'peek', op == 'give'
-local tiers, found = #KEYS, redis.call('MGET', unpack(KEYS))
 local max, min, floor = math.max, math.min, math.floor
 local pack, unpacked = struct.pack, struct.unpack
+local asked = ARGV[1]
+local op, units = unpacked('<c1d', asked)
+local asks, gives = op == 't' or op == 'p', op == 'g'
+local tiers, found = #KEYS, redis.call('MGET', unpack(KEYS))
 local LAST = 9000000000000000
 
 local answer, refused = {}, false
 -- Several tiers: the first pass finds out whether one of them refuses. One alone knows it by itself.
-for pass = (tiers > 1 and op == 'take') and 1 or 2, 2 do
-  local changing = pass == 2 and op ~= 'peek' and not refused
+for pass = (tiers > 1 and op == 't') and 1 or 2, 2 do
+  local changing = pass == 2 and op ~= 'p' and not refused
   for index = 1, tiers do
-    local at = index * 3
-    local letter, a, b = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-    local algorithm = string.lower(letter)
-    local demands = letter ~= algorithm
+    local algorithm, demand, a, b = unpacked('<c1bdd', asked, index * 18 - 8)
+    local demands = demand == 1
     local text = found[index] or ''
     if string.sub(text, 1, 1) ~= algorithm then text = '' end
     local h1, h2, h3, h4
     if gives then
-      at = 3 + tiers * 3 + (index - 1) * 4
-      h1, h2, h3, h4 = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+      h1, h2, h3, h4 = unpacked('<dddd', asked, tiers * 18 + index * 32 - 22)
     end
     local wait, remaining, reset, nxt = 0, 0, 0, 0
     local hold1, hold2, hold3, hold4 = 0, 0, 0, 0

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::sync::LazyLock;
 
 use deadpool_redis::redis::{Cmd, Value};
+use smallvec::SmallVec;
 
 use super::exchange::Script;
 use crate::Answer;
@@ -50,41 +51,51 @@ pub(super) fn call(keys: &[String], ask: &Ask, operation: Operation<'_>, script:
         Script::Named => ("EVALSHA", &NAME),
         Script::Whole => ("EVAL", SCRIPT),
     };
-    // Once as long as it will be: five arguments, each tier's key and three, and four for its hold, of
-    // which the longest are the script, the keys and sixteen digits.
-    let lengths = keys.iter().map(|key| key.len().saturating_add(7 * 16));
-    let length = lengths.fold(script.len().saturating_add(64), usize::saturating_add);
-    let arguments = keys.len().saturating_mul(8).saturating_add(5);
-    let mut call = Cmd::with_capacity(arguments, length);
+    let asked = asked(ask, operation);
+    // Once as long as it will be.
+    let lengths = keys.iter().map(String::len);
+    let rest = script.len().saturating_add(asked.len()).saturating_add(16);
+    let length = lengths.fold(rest, usize::saturating_add);
+    let mut call = Cmd::with_capacity(keys.len().saturating_add(4), length);
     call.arg(command).arg(script);
-    call.arg(keys.len()).arg(keys);
-    let (name, units) = match operation {
-        Operation::Peek => ("peek", ask.cost),
-        Operation::Take => ("take", ask.cost),
-        Operation::Settle(_, Change::GiveBack(units)) => ("give", units),
-        Operation::Settle(_, Change::TakeMore(units)) => ("more", units),
+    call.arg(keys.len()).arg(keys).arg(asked.as_slice());
+    call
+}
+
+/// What the script is asked: see its head.
+fn asked(ask: &Ask, operation: Operation<'_>) -> SmallVec<[u8; 128]> {
+    let mut asked = SmallVec::new();
+    let (letter, units) = match operation {
+        Operation::Peek => (b'p', ask.cost),
+        Operation::Take => (b't', ask.cost),
+        Operation::Settle(_, Change::GiveBack(units)) => (b'g', units),
+        Operation::Settle(_, Change::TakeMore(units)) => (b'm', units),
     };
-    call.arg(name).arg(units);
+    asked.push(letter);
+    asked.extend(double(units));
     for tier in &ask.tiers {
-        let (letters, a, b) = match tier.rule {
-            SharedRule::Fixed { limit, window } => (["f", "F"], limit, window),
-            SharedRule::Gcra { interval, burst } => (["g", "G"], interval, burst),
-            SharedRule::Exact { limit, window } => (["e", "E"], limit, window),
-            SharedRule::Sliding { limit, window } => (["s", "S"], limit, window),
-            SharedRule::Bounded { limit, window } => (["b", "B"], limit, window),
+        let (letter, a, b) = match tier.rule {
+            SharedRule::Fixed { limit, window } => (b'f', limit, window),
+            SharedRule::Gcra { interval, burst } => (b'g', interval, burst),
+            SharedRule::Exact { limit, window } => (b'e', limit, window),
+            SharedRule::Sliding { limit, window } => (b's', limit, window),
+            SharedRule::Bounded { limit, window } => (b'b', limit, window),
         };
-        let [refusing, demanding] = letters;
-        call.arg(if tier.demands { demanding } else { refusing });
-        call.arg(a).arg(b);
+        asked.extend([letter, u8::from(tier.demands)]);
+        asked.extend([a, b].map(double).concat());
     }
     if let Operation::Settle(holds, Change::GiveBack(_)) = operation {
         for tier in 0..ask.tiers.len() {
-            for number in holds.get(tier).unwrap_or(&Hold::default()) {
-                call.arg(*number);
-            }
+            let hold = holds.get(tier).copied().unwrap_or_default();
+            asked.extend(hold.map(double).concat());
         }
     }
-    call
+    asked
+}
+
+/// What stays below 2^53 loses nothing.
+fn double(number: u64) -> [u8; 8] {
+    (number as f64).to_le_bytes()
 }
 
 /// `prefix:v1:{limiter}:tier:digest`, or `prefix:v1:{limiter:digest}:tier:digest` when all tiers have

@@ -21,7 +21,7 @@ impl Lua {
         Self {
             client: redis::Client::open(server.url()).unwrap(),
             server,
-            script: script.replace(time, "{0, tonumber(ARGV[#ARGV])}"),
+            script: script.replace(time, "{0, tonumber(ARGV[2])}"),
         }
     }
 
@@ -46,20 +46,19 @@ impl Script for Lua {
             for tier in &ask.tiers {
                 call.arg(format!("{}:{:?}", tier.name, tier.digest));
             }
-            call.arg(operation).arg(units);
+            let double = |number: u64| (number as f64).to_le_bytes();
+            let mut asked = vec![operation.as_bytes()[0]];
+            asked.extend(double(units));
             for tier in &ask.tiers {
                 let (kind, a, b) = rule(tier);
-                let kind = if tier.demands {
-                    kind.to_ascii_uppercase()
-                } else {
-                    kind
-                };
-                call.arg(&[kind]).arg(a).arg(b);
+                asked.extend([kind, u8::from(tier.demands)]);
+                asked.extend([double(a), double(b)].as_flattened());
             }
             if operation == "give" {
-                call.arg(holds.as_flattened());
+                let holds = holds.as_flattened().iter();
+                asked.extend(holds.flat_map(|number| double(*number)));
             }
-            call.arg(now);
+            call.arg(asked).arg(now);
             let answer: Vec<u8> = self.ask(&call).await;
             let numbers = answer.as_chunks().0.iter();
             let whole = |number: f64| {
@@ -98,9 +97,13 @@ async fn a_time_to_live_follows_what_is_given_back_and_taken_anew() {
     // The life of what is taken in the first sixteenth of a window, and the later moment of a second take.
     for (kind, life, later) in [("s", 32, 20), ("b", 17, 5)] {
         let run = async |operation: &str, hold: &[i64], sixteenth: u64| {
+            let mut asked = vec![operation.as_bytes()[0]];
+            asked.extend(1_f64.to_le_bytes());
+            asked.extend([kind.as_bytes()[0], 0]);
+            asked.extend([9_f64, WINDOW as f64].map(f64::to_le_bytes).concat());
+            asked.extend(hold.iter().flat_map(|n| (*n as f64).to_le_bytes()));
             let mut call = redis::cmd("EVAL");
-            call.arg(&lua.script).arg(1).arg("key").arg(operation);
-            call.arg(1).arg(kind).arg(9).arg(WINDOW).arg(hold);
+            call.arg(&lua.script).arg(1).arg("key").arg(asked);
             call.arg(1 + sixteenth * SIXTEENTH);
             let answer: Vec<u8> = lua.ask(&call).await;
             let numbers = answer.as_chunks().0.iter();
