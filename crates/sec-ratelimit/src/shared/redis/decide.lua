@@ -42,48 +42,53 @@ for pass = (tiers > 1 and op == 't') and 1 or 2, 2 do
       if #text == 25 then start, set, count = unpacked('<ddd', text, 2) end
       -- An instant before the start counts as inside: a step back of the clock mints nothing.
       if count == 0 or now >= start + b then start, set, count = now, 0, 0 end
-      local left = min(max(start + b - now, 0), b)
+      local left = start + b - now
+      if left > b then left = b end
       if asks then
         if units > a then wait = -1 elseif count + units > a then wait = left end
       end
       if changing and (wait == 0 or demands) then
         if not gives then
-          count = min(count + units, LAST)
-          hold1 = start
+          count, hold1 = count + units, start
+          if count > LAST then count = LAST end
         elseif start == h1 then
           count = max(count - units, 0)
         end
         if count > 0 then kept, lasts, lasting = pack('<c1ddd', 'f', start, b, count), left, set == b end
       end
-      remaining = max(a - count, 0)
+      if count < a then remaining = a - count end
       if count > 0 then reset, nxt = left, left end
 
     elseif algorithm == 'g' then
       local tat, returned, born = 0, 0, 0
       if #text == 25 then tat, returned, born = unpacked('<ddd', text, 2) end
       if tat <= now then tat, returned, born = 0, 0, now end
-      local depth = a * b
-      local ahead = max(tat - now, 0)
+      local depth, weight, ahead = a * b, units * a, 0
+      if tat > now then ahead = tat - now end
       if asks then
-        if units > b then wait = -1 else wait = max(ahead + units * a - depth, 0) end
+        if units > b then wait = -1 elseif ahead + weight > depth then wait = ahead + weight - depth end
       end
       if changing and (wait == 0 or demands) then
         if not gives then
-          local before = max(tat, now)
+          local before = now + ahead
           local ceiling = LAST
           if demands then ceiling = max(before, now + depth) end
-          tat = min(before + min(units * a, LAST), ceiling)
+          tat = before + weight
+          if tat > ceiling then tat = ceiling end
           hold1, hold2, hold3, hold4 = tat, tat - before, returned, born
         elseif born == h4 and returned >= h3 then
           local back = max(min(units * a, h2, h1 - (returned - h3) - now), 0)
           tat, returned = tat - back, returned + back
         end
-        ahead = max(tat - now, 0)
+        ahead = tat > now and tat - now or 0
         if ahead > 0 then kept, lasts = pack('<c1ddd', 'g', tat, returned, born), ahead end
       end
-      remaining = min(floor(max(depth - ahead, 0) / a), b)
+      if ahead < depth then remaining = floor((depth - ahead) / a) end
       reset = ahead
-      if ahead > 0 then nxt = max((remaining + 1) * a + ahead - depth, 0) end
+      if ahead > 0 then
+        nxt = (remaining + 1) * a + ahead - depth
+        if nxt < 0 then nxt = 0 end
+      end
 
     -- A log of runs, oldest first: an instant and how many units were taken in it, one after the other.
     elseif algorithm == 'e' then
