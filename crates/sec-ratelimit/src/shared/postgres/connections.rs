@@ -14,7 +14,7 @@ use deadpool_postgres::tokio_postgres::{Error, Row};
 use deadpool_postgres::{Client, Pool, PoolError};
 use tokio::runtime::Handle;
 use tokio::time::error::Elapsed;
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use crate::StoreError;
 
@@ -75,6 +75,21 @@ impl Connections {
             }
             Err(_) => got.await,
         };
+        self.connection(got)
+    }
+
+    /// The same, waiting for as long as making one may take, however busy the others are.
+    pub(super) async fn get_patiently(&self) -> Result<Connection, StoreError> {
+        let pool = self.pool.clone();
+        let within = self.connect_within;
+        let got = Detached::new(async move { timeout(within, pool.get()).await });
+        self.connection(got.await)
+    }
+
+    fn connection(
+        &self,
+        got: Result<Result<Client, PoolError>, Elapsed>,
+    ) -> Result<Connection, StoreError> {
         match got {
             Ok(Ok(client)) => Ok(Connection {
                 client: Some(client),
@@ -84,11 +99,6 @@ impl Connections {
             Ok(Err(error)) => Err(StoreError::Unreachable(error.to_string())),
             Err(_) => Err(StoreError::Deadline),
         }
-    }
-
-    /// The same, waiting for as long as making one may take.
-    pub(super) async fn get_patiently(&self) -> Result<Connection, StoreError> {
-        self.get(Instant::now()).await
     }
 }
 
