@@ -69,6 +69,9 @@ impl LimiterBuilder {
     /// [limited to](crate::Subject::limited_to) more than sixteen times the window's limit (twice, if
     /// it is that short) are counted apart, with room for one in 64 keys.
     ///
+    /// Besides these tables a limiter takes about 7 KB, and 3 KB for each further tier: threads have copies of what all decisions
+    /// refer to. The answers to who is refused are written once per copy, which is up to 20 KB per tier more.
+    ///
     /// When more keys are live than there is room for, a new one takes the place of the key with the
     /// least used quota near it, whose count is then forgotten; but a key **at its limit is never
     /// forgotten**. Where all are at their limit, new keys share one quota (per tier, and per each of

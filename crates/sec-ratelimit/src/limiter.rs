@@ -105,8 +105,8 @@ impl Limiter {
     }
 
     /// Takes `cost` like [`check`](Self::check), and answers nothing but whether it fitted. The
-    /// cheapest form: it never allocates, and where a limiter has one tier in a table without locks
-    /// ([`capacity`](crate::LimiterBuilder::capacity) says which), threads with different keys share
+    /// cheapest form: it never allocates, and where a limiter has one tier, in a table without locks
+    /// ([`capacity`](crate::LimiterBuilder::capacity) says which) and not only [demanding](crate::OnExceed::Demand), threads with different keys share
     /// nothing that changes.
     ///
     /// ```

@@ -1,8 +1,8 @@
 //! The tiers of a limiter as its decisions know them, and how threads refer to them.
 
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -24,8 +24,8 @@ pub(crate) struct PolicySet {
     /// The same in all copies, and in those of no other limiter.
     id: u64,
     each: Box<[Policy]>,
-    /// What is answered where one of them alone is used up.
-    refusals: Box<[Problem]>,
+    /// What is answered where one of them alone is used up, written at the first refusal.
+    refusals: OnceLock<Box<[Problem]>>,
     /// `RateLimit-Policy` where no key has a limit of its own and none is told.
     pub(crate) field: Option<HeaderValue>,
     /// What partition keys are told under, where the identities in a `TierState` must not leave.
@@ -55,10 +55,7 @@ impl Policies {
             id,
             // Clones of these would share their bytes, and the count of them.
             field: crate::headers::policies(&each),
-            refusals: each
-                .iter()
-                .map(|policy| refused::exhausted([&*policy.name]).prepared())
-                .collect(),
+            refusals: OnceLock::new(),
             each: each.clone(),
             veil,
         };
@@ -76,7 +73,11 @@ impl Policies {
 impl PolicySet {
     /// What is answered where this policy alone is used up, without the time to wait.
     pub(crate) fn refusal(&self, index: usize) -> Option<&Problem> {
-        self.refusals.get(index)
+        let refusal = |policy: &Policy| refused::exhausted([&*policy.name]).prepared();
+        let refusals = self
+            .refusals
+            .get_or_init(|| self.iter().map(refusal).collect());
+        refusals.get(index)
     }
 
     /// Whether both are of one limiter.

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many copies there are: up to as many threads share nothing.
+/// How many copies there are: as many threads, those that asked first, share nothing; further ones begin anew.
 pub(crate) const COPIES: usize = 16;
 
 /// This thread's copy, below [`COPIES`].

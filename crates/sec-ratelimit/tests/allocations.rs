@@ -112,6 +112,27 @@ fn a_decision_allocates_nothing_and_a_refusal_once() {
     assert_eq!(allocations(|| drop(std::hint::black_box(Box::new(1)))), 1);
 }
 
+/// With one tier alone, which decides without a lock.
+#[test]
+fn a_decision_of_one_tier_allocates_nothing_and_a_refusal_once() {
+    for quota in [Quota::api(), Quota::gcra(100, Duration::from_secs(60))] {
+        let limiter = Limiter::builder().tier("api", quota, Key::given("user"));
+        let limiter = limiter.build().unwrap();
+        let admitted = allocations(|| {
+            for _ in 0..100 {
+                assert!(limiter.check([Subject::of("ada")], 1).is_ok());
+            }
+        });
+        let refused = allocations(|| {
+            for _ in 0..10 {
+                assert!(limiter.check([Subject::of("ada")], 1).is_err());
+                assert_ne!(limiter.take([Subject::of("ada")], 1), Ok(Answer::Admit));
+            }
+        });
+        assert_eq!((admitted, refused), (0, 10), "{quota:?}");
+    }
+}
+
 /// Keys that are never seen again, over tables for a thousand. They take no memory, and whoever is blocked or at a
 /// limit stays so. tower_governor kept a key for each until `retain_recent` was called (governor#171), upstash's
 /// cache kept 2 000 of 2 000 expired entries.

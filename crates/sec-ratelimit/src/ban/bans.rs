@@ -8,7 +8,7 @@ use sec_core::{
     AddrGrouping, AddrPrefix, Clock, CoarseClock, MissingLayer, RequestContext, RequestView,
 };
 
-use super::escalate::Rules;
+use super::escalate::{Rules, shorter};
 use super::table::{Share, Slot, Standing, Struck, Table, Who};
 use super::{Banned, Escalate};
 use crate::digest::{Digest, Seed, id};
@@ -95,8 +95,8 @@ impl Bans {
         Self::with_clock(escalate, Arc::new(CoarseClock::new()))
     }
 
-    /// With a clock of the host's. Default: the system's [coarse clock](CoarseClock): a block may end one of its ticks, at
-    /// most 10 ms, early.
+    /// With a clock of the host's. Default: the system's [coarse clock](CoarseClock): a block may end up
+    /// to two of its ticks, at most 20 ms, early, and lasts at least until the next one.
     ///
     /// # Errors
     ///
@@ -170,7 +170,7 @@ impl Bans {
             // Where the key is another one, the address is looked up as a coarser one.
             who.wide |= !self.0.key.is_ip();
         }
-        let length = Some(nanos(length).saturating_sub(self.0.late));
+        let length = Some(shorter(nanos(length), self.0.late));
         let (table, rules) = (&self.0.table, &self.0.rules);
         match table.block(who, self.0.now(), length, rules, BY_HAND) {
             Struck::Started(..) => {

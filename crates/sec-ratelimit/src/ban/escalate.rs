@@ -158,11 +158,16 @@ impl Escalate {
     }
 }
 
+/// A length that is shorter by what a clock may be late, and not nothing.
+pub(super) fn shorter(length: u64, late: u64) -> u64 {
+    length.saturating_sub(late).max(length.min(1))
+}
+
 impl Rules {
     /// With lengths that are so many nanoseconds shorter.
     pub(super) fn shorter_by(mut self, late: u64) -> Self {
         for length in &mut self.lengths {
-            *length = length.saturating_sub(late);
+            *length = shorter(*length, late);
         }
         self
     }

@@ -207,6 +207,23 @@ fn numbers(statistics: Option<&Statistics>) -> (u64, u64) {
     (policies[0].allowed(), policies[0].refused())
 }
 
+/// Threads refer to the policies by copies of their own.
+#[test]
+fn statistics_that_another_thread_made_are_of_this_limiter() {
+    let limiter = world().memory(false);
+    let mine = Statistics::of(&limiter);
+    for _ in 0..3 {
+        let here = &limiter;
+        let theirs = std::thread::scope(|scope| scope.spawn(|| Statistics::of(here)).join());
+        let layer = RateLimitLayer::new(limiter.clone()).unwrap();
+        assert!(layer.statistics(theirs.unwrap()).is_ok());
+        let ada = [Subject::of("ada")];
+        let there = || std::thread::scope(|scope| scope.spawn(|| here.peek(ada, 1)).join());
+        mine.record(&there().unwrap().unwrap(), false, None);
+    }
+    assert_eq!(numbers(Some(&mine)), (3, 0));
+}
+
 #[tokio::test]
 async fn plain_functions_are_counted_each_once_and_a_peek_is_not() {
     let world = world();

@@ -7,8 +7,8 @@ use sec_core::ManualClock;
 
 use super::log_in::log_ins;
 use crate::{
-    ConfigErrorKind, Key, LimitError, Limiter, LimiterBuilder, OnExceed, Quota, Reservation,
-    Subject, SubjectError, Tier,
+    Answer, ConfigErrorKind, Key, LimitError, Limiter, LimiterBuilder, OnExceed, Quota,
+    Reservation, Subject, SubjectError, Tier,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -66,6 +66,27 @@ fn what_is_full_stays_full_when_a_demanded_attempt_is_returned() {
             }
         }
         assert_eq!(unasked, 10, "{quota:?}");
+    }
+}
+
+#[test]
+fn a_take_from_a_tier_that_only_demands_is_admitted_and_counted() {
+    for quota in all_kinds() {
+        let (builder, _clock) = builder();
+        let tier = Tier::new("account", quota, given()).on_exceed(OnExceed::Demand);
+        let limiter = builder.with_tier(tier).build().unwrap();
+        let alice = || [Subject::of("alice")];
+        let peeked = limiter.peek(alice(), 1).unwrap();
+        let room = peeked.tiers().next().unwrap().remaining;
+        assert!(room > 0, "{quota:?}");
+        for _ in 0..room {
+            assert_eq!(limiter.take(alice(), 1), Ok(Answer::Admit));
+        }
+        assert!(
+            limiter.peek(alice(), 1).unwrap().demands_tier("account"),
+            "{quota:?}"
+        );
+        assert_eq!(limiter.take(alice(), 1), Ok(Answer::Admit), "{quota:?}");
     }
 }
 
