@@ -24,30 +24,39 @@ pub(crate) struct Browser {
 
 struct Profile(std::path::PathBuf);
 
+/// A driver and its port; `None` if it ended without one.
+fn listening(chromedriver: &str) -> Option<(Child, u16)> {
+    let mut driver = Command::new(chromedriver)
+        .arg("--port=0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("chromedriver starts");
+    let mut lines = BufReader::new(driver.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok);
+    let port = lines.find_map(|line| {
+        let said = line.split("successfully on port ").nth(1)?;
+        said.trim_end_matches('.').parse().ok()
+    });
+    let Some(port) = port else {
+        let _ = driver.wait();
+        return None;
+    };
+    // Its later words must find a reader, or writing them would end it.
+    std::thread::spawn(move || lines.for_each(drop));
+    Some((driver, port))
+}
+
 impl Browser {
     pub(crate) async fn start() -> Self {
         let chromedriver = find(&["chromedriver"]);
         let chromium = find(&["chromium", "google-chrome", "chromium-browser"]);
-        let mut driver = Command::new(chromedriver)
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver starts");
-        let mut lines = BufReader::new(driver.stdout.take().unwrap())
-            .lines()
-            .map_while(Result::ok);
-        let port: u16 = lines
-            .find_map(|line| {
-                line.split("successfully on port ")
-                    .nth(1)?
-                    .trim_end_matches('.')
-                    .parse()
-                    .ok()
-            })
+        // It wants one free port for both families of addresses, and ends where the one it chose for the first is
+        // taken in the second by then.
+        let (driver, port) = (0..5)
+            .find_map(|_| listening(&chromedriver))
             .expect("chromedriver says its port");
-        // Its later words must find a reader, or writing them would end it.
-        std::thread::spawn(move || lines.for_each(drop));
         let client = Client::new(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), [0, 1]);
         let profile = Profile::new();
         let mut args = vec![
