@@ -18,7 +18,7 @@ use crate::thread::{COPIES, copy_of_this_thread};
 pub(crate) struct Policies(Arc<[Arc<PolicySet>; COPIES]>);
 
 /// What the decisions of a limiter refer to; on cache lines of its own, with its count.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct PolicySet {
     /// The same in all copies, and in those of no other limiter.
@@ -53,7 +53,7 @@ impl Policies {
         let each: Box<[Policy]> = each.collect();
         let copy = || PolicySet {
             id,
-            // Clones of these would share their bytes, and the count of them.
+            // A clone would share its bytes, and their count.
             field: crate::headers::policies(&each),
             refusals: OnceLock::new(),
             each: each.clone(),
