@@ -1,5 +1,5 @@
 -- One decision or settlement over all tiers of a limiter, all or nothing.
--- KEYS: one per tier. ARGV: one text, since each further one costs as much as a tenth of a decision. In it a
+-- KEYS: one per tier. ARGV: one text, since five cost a tenth of a decision more. In it a
 -- letter for the operation (take, peek, give back, take more) and the units; for each tier the letter of
 -- its algorithm, 1 if it only demands, and the two numbers of its quota; to give back, each tier's hold.
 -- Answer: eight numbers per tier: wait (0 admitted, -1 never), remaining, reset, next, hold.
